@@ -1,0 +1,1 @@
+"""The programs: web, worker, command line, console."""

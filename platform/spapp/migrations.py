@@ -1,0 +1,73 @@
+"""Bringing a database to the newest revision, and telling whether models and migrations agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from spapp.models import metadata
+from spapp.resources import resource
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resource("migrations")).replace("%", "%%"))
+    return config
+
+
+def head() -> str:
+    """Return the newest revision this program knows."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise RuntimeError("the migrations folder holds no revision")
+    return revision
+
+
+def upgrade(connection: Connection) -> None:
+    """Apply every outstanding migration on an open connection; each commits by itself."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def differences(connection: Connection) -> list[Any]:
+    """Return what the models say and the migrated database does not, empty when they agree."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, metadata))
+
+
+async def upgrade_database(url: str) -> str:
+    """Migrate the database at `url` and return the revision it is at afterwards.
+
+    Uses its own short-lived connection: a migration is not a transaction of the application, and SQLite's
+    needs the driver's plain begin.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(parsed, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(upgrade)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+    return head()
+
+
+async def database_differences(url: str) -> list[Any]:
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(differences)
+    finally:
+        await engine.dispose()

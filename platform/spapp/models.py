@@ -1,0 +1,22 @@
+"""Every table of the installation, for migrations and for the check that they match."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from spcore.db.base import Model
+
+for _module in (
+    "spapp.accounts.models",
+    "spcore.audit.models",
+    "spcore.outbox.models",
+    "spcore.providers.models",
+    "sptenants.notify.models",
+    "sptenants.orders.models",
+    "sptenants.prices.models",
+    "sptenants.registry.models",
+    "sptenants.sessions.models",
+):
+    import_module(_module)  # declaring a table is what puts it into the metadata
+
+metadata = Model.metadata

@@ -1,0 +1,1 @@
+"""The hash-chained audit log of what people and keys did."""

@@ -1,0 +1,1 @@
+"""Database access: models' base, engines, scopes with their second wall, keyset paging."""

@@ -1,0 +1,134 @@
+"""Engines and transactions for SQLite (trial, one host) and PostgreSQL (production)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from spcore.db import guard
+from spcore.db.scope import Scope
+
+Dialect = Literal["sqlite", "postgresql"]
+
+
+class Database:
+    """The way to a database: `read` and `write` open one transaction each, always inside a scope.
+
+    SQLite gets one connection that writes (BEGIN IMMEDIATE: a deferred transaction that later writes fails
+    at once with "database is locked", failure catalogue Z08) and a few that only read.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        parsed = make_url(url)
+        self.dialect: Dialect = "sqlite" if parsed.get_backend_name() == "sqlite" else "postgresql"
+        if self.dialect == "sqlite":
+            self._writer = _sqlite(parsed, "BEGIN IMMEDIATE", pool_size=1)
+            self._reader = _sqlite(parsed, "BEGIN", pool_size=4)
+        else:
+            self._writer = self._reader = _postgresql(parsed, pool_size)
+        for engine in {self._writer, self._reader}:
+            guard.install(engine.sync_engine)
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """The engines in use, for tests that count statements and for the migration check."""
+        return tuple({id(e): e.sync_engine for e in (self._writer, self._reader)}.values())
+
+    def read(self, scope: Scope) -> AbstractAsyncContextManager[AsyncSession]:
+        """Open a transaction that only reads; leaving it ends it without effect."""
+        return self._transaction(self._reader, scope, commit=False)
+
+    def write(self, scope: Scope) -> AbstractAsyncContextManager[AsyncSession]:
+        """Open a transaction; leaving the block commits it, and a failed commit raises there (rule T5)."""
+        return self._transaction(self._writer, scope, commit=True)
+
+    @asynccontextmanager
+    async def _transaction(
+        self, engine: AsyncEngine, scope: Scope, *, commit: bool
+    ) -> AsyncIterator[AsyncSession]:
+        async with engine.connect() as connection:
+            scoped = await connection.execution_options(**{guard.SCOPE_OPTION: scope})
+            async with AsyncSession(scoped, expire_on_commit=False) as session:
+                session.info["scope"] = scope
+                if self.dialect == "postgresql":
+                    await _bind_scope(session, scope)
+                yield session
+                if commit:
+                    await session.commit()
+
+    async def ping(self) -> None:
+        """Raise whatever the driver raises when the database cannot answer."""
+        async with self._reader.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def migration_head(self) -> str | None:
+        """Return the revision the database is at, None when it was never migrated."""
+        async with self._reader.connect() as connection:
+            if not await connection.run_sync(lambda c: c.dialect.has_table(c, "alembic_version")):
+                return None
+            revision: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+            return revision
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+
+async def _bind_scope(session: AsyncSession, scope: Scope) -> None:
+    # One statement for all settings; local to the transaction, so that a pooled connection carries nothing
+    # over to the next tenant (failure catalogue T07).
+    settings = scope.settings()
+    calls = ", ".join(f"set_config(:k{i}, :v{i}, true)" for i in range(len(settings)))
+    values: dict[str, str] = {}
+    for i, (key, value) in enumerate(settings.items()):
+        values |= {f"k{i}": key, f"v{i}": value}
+    await session.execute(text(f"SELECT {calls}"), values, execution_options={guard.GUARD_OPTION: True})
+
+
+def _sqlite(url: URL, begin: str, *, pool_size: int) -> AsyncEngine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(
+        url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=15,
+        connect_args={"timeout": 10},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN would be a deferred one
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgresql(url: URL, pool_size: int) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=False,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 15,
+            "server_settings": {"application_name": "wxsp", "timezone": "UTC"},
+        },
+    )

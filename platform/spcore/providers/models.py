@@ -1,0 +1,86 @@
+"""Tables of service providers and of their keys and certificates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from spcore.db.base import Model, owned_by
+
+
+class Mode(StrEnum):
+    TEST = "test"
+    LIVE = "live"
+
+
+class KeyKind(StrEnum):
+    API_V2 = "api_v2_key"
+    API_V3 = "api_v3_key"
+    CLIENT_CERTIFICATE = "client_certificate"
+    WECHATPAY_PUBLIC_KEY = "wechatpay_public_key"
+
+
+class KeyState(StrEnum):
+    """`active` signs and verifies; `retiring` only verifies, until `verify_until`; `retired` does neither."""
+
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    RETIRED = "retired"
+
+
+class Provider(Model):
+    """A service provider, or a plain merchant that is its own only tenant (`kind` = merchant)."""
+
+    __tablename__ = "service_providers"
+    __table_args__ = (
+        UniqueConstraint("mode", "mch_id"),
+        CheckConstraint("mode IN ('test', 'live')", name="mode"),
+        CheckConstraint("kind IN ('ordinary', 'bank', 'merchant')", name="kind"),
+        CheckConstraint("api_version IN ('v2', 'v3')", name="api_version"),
+        CheckConstraint("sign_type IN ('MD5', 'HMAC-SHA256')", name="sign_type"),
+        CheckConstraint("status IN ('active', 'suspended')", name="status"),
+        {"info": owned_by(provider="id") | {"door": True}},
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    mode: Mapped[str]
+    kind: Mapped[str]
+    name: Mapped[str]
+    mch_id: Mapped[str]
+    appid: Mapped[str]
+    api_version: Mapped[str]
+    sign_type: Mapped[str]
+    status: Mapped[str] = mapped_column(default="active")
+    route_key: Mapped[str] = mapped_column(unique=True)
+    """Opaque path part of the provider-wide notify addresses."""
+    key_epoch: Mapped[int] = mapped_column(default=1)
+    """Grows with every change of a key; a keyring of an older epoch is read anew."""
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class ProviderKey(Model):
+    """One version of one key or certificate; the secret part is sealed by the vault (rule C5)."""
+
+    __tablename__ = "provider_keys"
+    __table_args__ = (
+        CheckConstraint("state IN ('active', 'retiring', 'retired')", name="state"),
+        CheckConstraint("version >= 1", name="version"),
+        {"info": owned_by(provider="provider_id")},
+    )
+
+    provider_id: Mapped[str] = mapped_column(ForeignKey("service_providers.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    sealed: Mapped[bytes]
+    fingerprint: Mapped[str]
+    """First 16 hex digits of the SHA-256 of the secret: enough to tell versions apart, useless otherwise."""
+    label: Mapped[str | None]
+    """Serial number of a certificate or id of a public key."""
+    not_after: Mapped[datetime | None]
+    verify_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]

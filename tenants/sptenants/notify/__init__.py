@@ -1,0 +1,1 @@
+"""Notifications from WeChat Pay: journalled, verified, applied."""

@@ -1,0 +1,1 @@
+"""Payment orders: placing, closing, evidence of payment, healing."""

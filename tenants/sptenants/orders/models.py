@@ -1,0 +1,171 @@
+"""Tables of orders, of their attempts at WeChat, and of the timeline that explains them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from spcore.db.base import TENANT_OWNED, Model, TenantOwned
+from sptenants.orders.states import AttemptState, OrderStatus
+
+_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
+_ATTEMPT_STATES = ", ".join(f"'{state}'" for state in AttemptState)
+_OPEN_ATTEMPT = "state IN ('submitting', 'payable')"
+
+
+class Order(TenantOwned, Model):
+    """What a merchant wants to be paid for: our intent. WeChat knows only its attempts (rule M5)."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        ForeignKeyConstraint(["provider_id", "tenant_id"], ["tenants.provider_id", "tenants.id"]),
+        UniqueConstraint("tenant_id", "merchant_order_no"),
+        CheckConstraint(f"status IN ({_STATUSES})", name="status"),
+        CheckConstraint("amount BETWEEN 1 AND 999999999", name="amount"),
+        CheckConstraint("refunded_amount >= 0 AND refunding_amount >= 0", name="refunds_not_negative"),
+        CheckConstraint("refunded_amount + refunding_amount <= amount", name="refund_within_paid"),
+        CheckConstraint("(status = 'paid') = (paid_at IS NOT NULL)", name="paid_has_its_time"),
+        CheckConstraint("(status = 'paid') = (transaction_id IS NOT NULL)", name="paid_has_its_transaction"),
+        Index("ix_orders_provider_id_id", "provider_id", "id"),
+        Index("ix_orders_id", "id"),
+        Index("ix_orders_tenant_id_status_id", "tenant_id", "status", "id"),
+        Index("ix_orders_provider_id_status_id", "provider_id", "status", "id"),
+        Index("ix_orders_provider_id_created_at", "provider_id", "created_at"),
+        Index("ix_orders_transaction_id", "transaction_id"),
+        Index("ix_orders_merchant_order_no", "provider_id", "merchant_order_no"),
+        Index(
+            "ix_orders_next_check_at",
+            "next_check_at",
+            postgresql_where="next_check_at IS NOT NULL",
+            sqlite_where="next_check_at IS NOT NULL",
+        ),
+        {"info": TENANT_OWNED},
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    merchant_order_no: Mapped[str]
+    status: Mapped[str]
+    anomaly: Mapped[str | None]
+    amount: Mapped[int]
+    """Fen, as everywhere."""
+    refunded_amount: Mapped[int] = mapped_column(default=0)
+    refunding_amount: Mapped[int] = mapped_column(default=0)
+    currency: Mapped[str] = mapped_column(default="CNY")
+    description: Mapped[str]
+    trade_type: Mapped[str]
+    sub_appid: Mapped[str | None]
+    openid: Mapped[str | None]
+    """Of `sub_appid`, or of the provider's appid when there is none. Masked wherever it is shown."""
+    source: Mapped[str]
+    """`api_key`, `miniprogram` or `console`."""
+    attach: Mapped[str | None]
+    details: Mapped[dict[str, Any]] = mapped_column("metadata")
+    profit_sharing: Mapped[bool] = mapped_column(default=False)
+    fingerprint: Mapped[str]
+    """SHA-256 over the fields that make two calls the same (failure catalogue 2.1)."""
+    fingerprints: Mapped[dict[str, Any]]
+    """The same field by field, so that a conflict can name fields without keeping what was asked."""
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    transaction_id: Mapped[str | None]
+    failure: Mapped[dict[str, Any] | None]
+    """`{"api","code","message"}` of WeChat's last refusal."""
+    event_sequence: Mapped[int] = mapped_column(default=0)
+    next_check_at: Mapped[datetime | None]
+    """When healing looks at this order next; None only in final states (INV 10)."""
+    checks: Mapped[int] = mapped_column(default=0)
+    """Queries made since the current state was entered."""
+    state_since: Mapped[datetime]
+    leased_by: Mapped[str | None]
+    leased_until: Mapped[datetime | None]
+
+
+class Attempt(TenantOwned, Model):
+    """One order at WeChat under one `out_trade_no`, with everything needed to repeat or finish it as made."""
+
+    __tablename__ = "order_attempts"
+    __table_args__ = (
+        ForeignKeyConstraint(["provider_id", "tenant_id"], ["tenants.provider_id", "tenants.id"]),
+        ForeignKeyConstraint(["tenant_id", "order_id"], ["orders.tenant_id", "orders.id"]),
+        UniqueConstraint("tenant_id", "order_id", "number"),
+        CheckConstraint(f"state IN ({_ATTEMPT_STATES})", name="state"),
+        CheckConstraint("amount BETWEEN 1 AND 999999999", name="amount"),
+        Index(
+            "uq_order_attempts_one_payable",
+            "tenant_id",
+            "order_id",
+            unique=True,
+            postgresql_where=_OPEN_ATTEMPT,
+            sqlite_where=_OPEN_ATTEMPT,
+        ),
+        {"info": TENANT_OWNED},
+    )
+
+    out_trade_no: Mapped[str] = mapped_column(primary_key=True, unique=True)
+    """Made by us, unique over the installation, never used again (rule I1)."""
+    order_id: Mapped[str]
+    number: Mapped[int]
+    state: Mapped[str]
+    amount: Mapped[int]
+    trade_type: Mapped[str]
+    api_version: Mapped[str]
+    sign_type: Mapped[str]
+    key_version: Mapped[int]
+    kind: Mapped[str]
+    mch_id: Mapped[str]
+    appid: Mapped[str]
+    sub_mch_id: Mapped[str | None]
+    sub_appid: Mapped[str | None]
+    request: Mapped[dict[str, Any]]
+    """The business parameters as sent, for byte-equal repeats (failure catalogue P3, P7)."""
+    prepay_id: Mapped[str | None]
+    prepay_at: Mapped[datetime | None]
+    code_url: Mapped[str | None]
+    transaction_id: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class TimelineEntry(TenantOwned, Model):
+    """Something that happened to an order, for people: calls, notifications, state changes, acts."""
+
+    __tablename__ = "order_timeline"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "order_id"], ["orders.tenant_id", "orders.id"]),
+        Index("ix_order_timeline_order", "tenant_id", "order_id", "id"),
+        {"info": TENANT_OWNED},
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[str]
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    """`order.created`, `gateway.call`, `pay_params.issued`, `notify.received`, `order.status_changed`,
+    `operator.action` (console-and-api-design section 4)."""
+    outcome: Mapped[str]
+    """`ok`, `info`, `wait`, `bad` or `mute`: icon and colour."""
+    meta: Mapped[dict[str, Any]]
+    """Facts by name, never a secret or a whole openid; `timeline.py` turns them into words."""
+
+
+class IdempotencyRecord(TenantOwned, Model):
+    """The stored answer to a POST that carried an Idempotency-Key (failure catalogue 2.1)."""
+
+    __tablename__ = "idempotency_records"
+    __table_args__ = (
+        ForeignKeyConstraint(["provider_id", "tenant_id"], ["tenants.provider_id", "tenants.id"]),
+        Index("ix_idempotency_records_created_at", "created_at"),
+        {"info": TENANT_OWNED},
+    )
+
+    route: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_hash: Mapped[str]
+    order_id: Mapped[str]
+    status_code: Mapped[int]
+    created_at: Mapped[datetime]

@@ -1,0 +1,68 @@
+"""The states of an order and the moves between them (failure catalogue 2.2).
+
+The same table is enforced by a database trigger made from `MOVES`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class OrderStatus(StrEnum):
+    CREATED = "created"
+    SUBMITTING = "submitting"
+    PENDING = "pending"
+    CLOSING = "closing"
+    PAID = "paid"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+class AttemptState(StrEnum):
+    """What one order at WeChat (one `out_trade_no`) is known to be."""
+
+    SUBMITTING = "submitting"
+    PAYABLE = "payable"
+    PAID = "paid"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+class Anomaly(StrEnum):
+    """Flags beside the state: money truth and intent differ, a person should look."""
+
+    AMOUNT_MISMATCH = "amount_mismatch"
+    IDENTITY_MISMATCH = "identity_mismatch"
+    DOUBLE_PAYMENT = "double_payment"
+    LATE_PAYMENT = "late_payment"
+
+
+S = OrderStatus
+MOVES: frozenset[tuple[OrderStatus, OrderStatus]] = frozenset(
+    {
+        (S.CREATED, S.SUBMITTING),  # P2
+        (S.SUBMITTING, S.PENDING),  # P4
+        (S.SUBMITTING, S.FAILED),  # P5
+        (S.CREATED, S.PAID),  # P6
+        (S.SUBMITTING, S.PAID),
+        (S.PENDING, S.PAID),
+        (S.CLOSING, S.PAID),  # P6, P10
+        (S.PENDING, S.CLOSING),  # P8
+        (S.SUBMITTING, S.CLOSING),
+        (S.CREATED, S.CLOSING),
+        (S.CLOSING, S.CLOSED),  # P9
+        (S.CLOSED, S.PAID),  # P12: late money
+        (S.FAILED, S.PAID),
+    }
+)
+
+OPEN = frozenset({S.CREATED, S.SUBMITTING, S.PENDING, S.CLOSING})
+
+
+def may_move(before: OrderStatus, after: OrderStatus) -> bool:
+    return (before, after) in MOVES
+
+
+def sources_of(after: OrderStatus) -> frozenset[OrderStatus]:
+    """Return the states from which `after` may be reached; what a conditional update asks for (T4)."""
+    return frozenset(before for before, target in MOVES if target is after)

@@ -1,0 +1,1 @@
+"""The price list of a merchant without a server: the client names a code, never an amount."""

@@ -1,0 +1,1 @@
+"""Mini-program login: a wx.login code becomes a session token of ours."""

