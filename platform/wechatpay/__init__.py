@@ -1,0 +1,1 @@
+"""WeChat Pay, the protocol alone: no database, no settings, no web framework, no tenants."""

@@ -1,0 +1,102 @@
+"""What can come of a call or a message, as facts. None of them knows HTTP answers of ours."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from wechatpay.call import CallRecord
+
+
+class WechatPayError(Exception):
+    """Base of everything this package raises about a call; `call` is its record once there is one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.call: CallRecord | None = None
+
+
+class NotSent(WechatPayError):
+    """Not one byte of the request left: repeating it at once is safe (failure catalogue G01)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not sent: {reason}")
+        self.reason = reason
+
+
+class UnknownOutcome(WechatPayError):
+    """The request may have taken effect. Ask again with the same number; never with a new one.
+
+    `reason` is a short token: "timeout", "cut", "http_502", "oversized", "malformed", "SYSTEMERROR" ...
+    Source: failure catalogue T2, G02-G05, G08.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"outcome unknown: {reason}")
+        self.reason = reason
+
+
+class BadAnswerSignature(UnknownOutcome):
+    """An answer that claims SUCCESS but is not signed with our key: nothing in it may be believed."""
+
+    def __init__(self) -> None:
+        super().__init__("bad_signature")
+
+
+class EchoMismatch(UnknownOutcome):
+    """A signed answer about somebody or something else than what was asked (G05, G13)."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__("echo_mismatch")
+        self.field = field
+
+
+class Refused(WechatPayError):
+    """WeChat said no.
+
+    `code` is its `err_code`, or "FAIL" at the return level, where only a text exists. `level` is
+    "return" (unsigned) or "result" (signed). `definitive` is true only for a signed refusal that
+    is listed as final in explain.toml; everything else must be settled by a query (rule P5).
+    """
+
+    def __init__(
+        self, code: str, message: str, level: Literal["return", "result"], *, definitive: bool
+    ) -> None:
+        super().__init__(f"refused at {level} level: {code}")
+        self.code = code
+        self.message = message
+        self.level = level
+        self.definitive = definitive
+
+
+class InvalidRequest(WechatPayError, ValueError):
+    """A value that WeChat would refuse, found before anything was sent. Texts in both languages."""
+
+    def __init__(self, field: str, zh: str, en: str) -> None:
+        super().__init__(f"{field}: {en}")
+        self.field = field
+        self.zh = zh
+        self.en = en
+
+
+NotificationFault = Literal[
+    "too_large",
+    "not_utf8",
+    "doctype",
+    "malformed",
+    "duplicate_field",
+    "return_fail",
+    "missing_sign",
+    "missing_field",
+    "sign_type_mismatch",
+    "bad_signature",
+]
+"""Why a notification is not believed; stable tokens for journals and metrics."""
+
+
+class NotificationRejected(WechatPayError):
+    """A notification that must not change anything. `field` names the culprit when there is one."""
+
+    def __init__(self, reason: NotificationFault, field: str | None = None) -> None:
+        super().__init__(f"notification rejected: {reason}" + (f" ({field})" if field else ""))
+        self.reason = reason
+        self.field = field

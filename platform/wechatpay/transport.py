@@ -1,0 +1,250 @@
+"""The way to WeChat's hosts: bounded in time, in bytes and in connections.
+
+Works on httpx's transport layer, below its client: that layer follows no redirect, reads no
+proxy variable, keeps no cookie and writes no log line with our query string in it.
+Source: failure catalogue G01, G02, G06, G08, G10-G12; architecture decision 5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+
+from wechatpay.errors import NotSent, UnknownOutcome, WechatPayError
+
+MAX_ANSWER_BYTES = 1024 * 1024
+_KEEPALIVE_S = 30.0
+_HEADERS = MappingProxyType(
+    {
+        "User-Agent": "wxsp-wechatpay",
+        # A compressed answer could unpack to any size; WeChat never needs to compress these.
+        "Accept-Encoding": "identity",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """What a host answered, whatever its status. Header names are lower case.
+
+    `elapsed_ms` is wall time since the call began, over all hosts tried; `host` is the one that answered.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    elapsed_ms: int
+    host: str
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One small pool. httpx pools search their lists linearly and collapse when they are large."""
+
+    http: httpx.AsyncHTTPTransport
+    in_flight: int = 0
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What is known about one request while it is under way."""
+
+    transport: Transport
+    sent: bool = False
+
+    async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            self.transport.connections_opened += 1
+        elif event == "http11.send_request_headers.started":
+            self.sent = True
+
+
+class Transport:
+    """Connections to one gateway (and its backup host) for one provider.
+
+    Times are seconds. `deadline_s` covers a whole call with fail-over, connecting and the last
+    byte of the answer; the two others are per operation. `pool_size` connections make a pool;
+    pools are added under load up to `pools`. After a connect failure or a 5xx the backup host is
+    used for `cool_down_s`, then the main host is tried again.
+
+    `verify` takes an SSLContext with own trust anchors. There is no way to switch checking off:
+    False and lax contexts raise ValueError (G11). `connections_opened` counts TCP connections
+    since start, and stands still in steady state.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        backup_url: str | None = None,
+        *,
+        verify: ssl.SSLContext | bool = True,
+        pool_size: int = 8,
+        pools: int = 16,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 10.0,
+        deadline_s: float = 15.0,
+        cool_down_s: float = 60.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._hosts = tuple(_base(url) for url in (base_url, backup_url) if url is not None)
+        self._ssl = _checked_context(verify)
+        self._pool_size = pool_size
+        self._max_lanes = pools
+        self._timeouts = {
+            "connect": connect_timeout,
+            "read": read_timeout,
+            "write": read_timeout,
+            "pool": connect_timeout,
+        }
+        self._deadline_s = deadline_s
+        self._cool_down_s = cool_down_s
+        self._monotonic = monotonic
+        self._main_rests_until = float("-inf")
+        self._lanes: list[_Lane] = []
+        self.connections_opened = 0
+
+    async def post_xml(self, path: str, body: bytes) -> RawAnswer:
+        """Post one XML document; the same bytes go to the backup host when the main one fails.
+
+        Only for calls that may be repeated byte for byte (wechatpay-v2 1.10). Raises NotSent when
+        nothing left, UnknownOutcome("timeout" | "cut" | "oversized" | "encoded") otherwise.
+        """
+        headers = {"Content-Type": "text/xml; charset=utf-8"}
+        return await self._call("POST", path, headers=headers, content=body)
+
+    async def get_json(self, path: str, params: Mapping[str, str]) -> RawAnswer:
+        """Get what should be a JSON document; reading it is the caller's. Raises as post_xml."""
+        return await self._call("GET", path, headers={"Accept": "application/json"}, params=dict(params))
+
+    async def aclose(self) -> None:
+        """Close all connections. Calls under way are cut."""
+        lanes, self._lanes = self._lanes, []
+        for lane in lanes:
+            await lane.http.aclose()
+
+    async def _call(self, method: str, path: str, **parts: Any) -> RawAnswer:
+        """Try the hosts in turn within one deadline.
+
+        The outcome reported is the most alarming one: once a host may have acted on the request,
+        a later host that could not be reached does not make it "not sent".
+        """
+        started = self._monotonic()
+        worst: RawAnswer | WechatPayError | None = None
+        for host in self._hosts_in_turn():
+            remaining = self._deadline_s - (self._monotonic() - started)
+            outcome = await self._try(method, host, path, parts, started, remaining)
+            if not _calls_for_another_host(outcome):
+                return _result(outcome)
+            if host == self._hosts[0]:
+                self._main_rests_until = self._monotonic() + self._cool_down_s
+            if worst is None or isinstance(worst, NotSent):
+                worst = outcome
+        return _result(worst)
+
+    def _hosts_in_turn(self) -> tuple[str, ...]:
+        if self._monotonic() < self._main_rests_until:
+            return self._hosts[::-1]
+        return self._hosts
+
+    async def _try(
+        self, method: str, host: str, path: str, parts: dict[str, Any], started: float, remaining: float
+    ) -> RawAnswer | WechatPayError:
+        """One request to one host. Errors are returned, not raised inside an `except` block: httpx's
+        exceptions hold the request with its query and body, and must not ride along as context."""
+        attempt = _Attempt(self)
+        parts = {**parts, "headers": {**_HEADERS, **parts["headers"]}}
+        request = httpx.Request(
+            method, host + path, extensions={"timeout": self._timeouts, "trace": attempt.trace}, **parts
+        )
+        lane = self._least_busy_lane()
+        lane.in_flight += 1
+        try:
+            async with asyncio.timeout(remaining):
+                response = await lane.http.handle_async_request(request)
+                try:
+                    body = await _bounded_body(response)
+                finally:
+                    await response.aclose()
+        except UnknownOutcome as error:
+            return UnknownOutcome(error.reason)
+        except httpx.PoolTimeout:
+            return NotSent("busy")
+        except (TimeoutError, httpx.TimeoutException):
+            return UnknownOutcome("timeout") if attempt.sent else NotSent("connect_timeout")
+        except (httpx.TransportError, OSError):
+            return UnknownOutcome("cut") if attempt.sent else NotSent("connect")
+        finally:
+            lane.in_flight -= 1
+        elapsed_ms = round((self._monotonic() - started) * 1000)
+        headers = MappingProxyType({name.lower(): value for name, value in response.headers.items()})
+        return RawAnswer(response.status_code, headers, body, elapsed_ms, host)
+
+    def _least_busy_lane(self) -> _Lane:
+        """The emptiest pool; the earliest among equals, so that few calls share few connections."""
+        lane = min(self._lanes, key=lambda lane: lane.in_flight, default=None)
+        if lane is None or (lane.in_flight >= self._pool_size and len(self._lanes) < self._max_lanes):
+            limits = httpx.Limits(
+                max_connections=self._pool_size,
+                max_keepalive_connections=self._pool_size,
+                keepalive_expiry=_KEEPALIVE_S,
+            )
+            lane = _Lane(httpx.AsyncHTTPTransport(verify=self._ssl, trust_env=False, limits=limits))
+            self._lanes.append(lane)
+        return lane
+
+
+def _base(url: str) -> str:
+    parsed = httpx.URL(url)
+    if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.query or parsed.userinfo:
+        raise ValueError("a gateway address is http(s)://host[:port][/path] and nothing more")
+    return str(parsed).rstrip("/")
+
+
+def _checked_context(verify: ssl.SSLContext | bool) -> ssl.SSLContext:
+    if verify is False:
+        raise ValueError("TLS verification cannot be switched off")
+    if isinstance(verify, ssl.SSLContext):
+        if verify.verify_mode is not ssl.CERT_REQUIRED or not verify.check_hostname:
+            raise ValueError("the SSL context must check the certificate and the host name")
+        return verify
+    return _public_context()
+
+
+@cache
+def _public_context() -> ssl.SSLContext:
+    """The public trust anchors, loaded once: they take a megabyte and hold nothing of a provider."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+async def _bounded_body(response: httpx.Response) -> bytes:
+    """The body as sent, at most MAX_ANSWER_BYTES of it. Raises UnknownOutcome beyond that."""
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnknownOutcome("encoded")
+    received = bytearray()
+    async for chunk in response.aiter_raw():
+        received += chunk
+        if len(received) > MAX_ANSWER_BYTES:
+            raise UnknownOutcome("oversized")
+    return bytes(received)
+
+
+def _calls_for_another_host(outcome: RawAnswer | WechatPayError) -> bool:
+    if isinstance(outcome, RawAnswer):
+        return outcome.status >= 500
+    return isinstance(outcome, NotSent)
+
+
+def _result(outcome: RawAnswer | WechatPayError | None) -> RawAnswer:
+    if isinstance(outcome, RawAnswer):
+        return outcome
+    raise outcome or NotSent("no host")

@@ -1,0 +1,1 @@
+"""API v2: flat XML, signed with MD5 or HMAC-SHA256 over a shared key."""

@@ -1,0 +1,115 @@
+"""Every code has its explanation, in both languages (wechatpay-v2 1.5, 1.6, 2.5, 4.4, 4.5, 8.1)."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from wechatpay.explain import Who, all_explanations, explain
+from wechatpay.gateway import TradeState
+
+COMMON = (
+    "SYSTEMERROR SIGNERROR XML_FORMAT_ERROR POST_DATA_EMPTY REQUIRE_POST_METHOD NOT_UTF8 LACK_PARAMS "
+    "PARAM_ERROR INVALID_REQUEST APPID_NOT_EXIST MCHID_NOT_EXIST APPID_MCHID_NOT_MATCH NOAUTH "
+    "FREQUENCY_LIMITED FREQUENCE_LIMITED CERT_ERROR"
+)
+CODES = {
+    "unifiedorder": f"{COMMON} ORDERPAID ORDERCLOSED OUT_TRADE_NO_USED NOTENOUGH",
+    "orderquery": f"{COMMON} ORDERNOTEXIST",
+    "closeorder": f"{COMMON} ORDERPAID ORDERCLOSED ORDERNOTEXIST TRADE_STATE_ERROR",
+    "jscode2session": "-1 40029 40163 45011 40226 40013 40125 41002 41004 41008",
+    "requestPayment": "ok cancel fail",
+    "trade_state": " ".join(TradeState),
+}
+
+
+@pytest.mark.parametrize(("api", "code"), [(api, code) for api in CODES for code in CODES[api].split()])
+def test_every_code_of_the_tables_is_explained(api: str, code: str) -> None:
+    found = explain(api, code)
+    assert found is not None
+    assert found.code == code
+
+
+def test_no_entry_has_an_empty_or_unfinished_text() -> None:
+    entries = all_explanations()
+    assert len(entries) > 60
+    for entry in entries:
+        assert isinstance(entry.who, Who)
+        for chinese in (entry.cause_zh, entry.fix_zh):
+            assert re.search(r"[\u4e00-\u9fff]", chinese), entry
+            assert chinese.endswith("。"), entry
+        for english in (entry.cause_en, entry.fix_en):
+            assert re.fullmatch(r"[A-Z][ -~]+\.", english), entry
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        ("签名错误", "signature"),
+        ("sub_mch_id与sub_appid不匹配", "not bound"),
+        ("appid和mch_id不匹配", "not linked"),
+        ("APPID_MCHID_NOT_MATCH", "not linked"),
+        ("受理机构必须传入sub_mch_id", "without sub_mch_id"),
+        ("子商户mchid不能与自身mchid相同", "own number"),
+        ("受理关系不存在", "does not belong"),
+        ("受理关系不可用", "does not belong"),
+        ("appid与openid不匹配", "another appid"),
+        ("sub_appid和sub_openid不匹配", "another appid"),
+        ("无效的openid", "another appid"),
+        ("商户号该产品权限未开通", "not opened"),
+        ("特约子商户商户号未授权服务商的产品权限", "not opened"),
+        ("此商家的收款功能已被限制，暂无法支付", "restricted"),
+        ("商户号和订单不匹配", "another merchant number"),
+        ("子商户号和订单信息不匹配", "another merchant number"),
+        (
+            "输入源“/body/xml/nonce_str”映射到值字段“随机串”字符串规则校验失败，字节数 64，大于最大值 32",
+            "too long",
+        ),
+        ("XML格式错误", "malformed"),
+        ("请使用post方法", "malformed"),
+        ("缺少参数", "malformed"),
+        ("something new", "text only"),
+    ],
+)
+def test_the_texts_of_the_return_level_are_recognised_and_never_final(message: str, part: str) -> None:
+    found = explain("unifiedorder", "FAIL", message)
+    assert found is not None
+    assert part in found.cause_en
+    assert found.outcome == "unknown"
+
+
+def test_a_re_entry_with_other_values_is_not_a_final_refusal() -> None:
+    again = explain("unifiedorder", "INVALID_REQUEST", "201 商户订单号重复")
+    other = explain("unifiedorder", "INVALID_REQUEST", "notify_url不能为空")
+    assert again is not None
+    assert other is not None
+    assert (again.outcome, other.outcome) == ("unknown", "refused")
+
+
+def test_the_same_code_means_different_things_to_different_calls() -> None:
+    ordering, closing = explain("unifiedorder", "ORDERCLOSED"), explain("closeorder", "ORDERCLOSED")
+    assert ordering is not None
+    assert closing is not None
+    assert ordering.fix_en != closing.fix_en
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        ("requestPayment:fail cancel", "closed the cashier"),
+        ("支付验证签名失败", "paySign"),
+        ("调用支付JSAPI缺少参数：total_fee", "expired"),
+        ("requestPayment:fail no permission", "restricted"),
+        ("requestPayment:fail banned", "restricted"),
+        ("requestPayment:fail", "could not be opened"),
+    ],
+)
+def test_what_the_phone_says_is_explained(message: str, part: str) -> None:
+    found = explain("requestPayment", "fail", message)
+    assert found is not None
+    assert part in found.cause_en
+
+
+def test_an_unheard_of_code_has_no_explanation() -> None:
+    assert explain("unifiedorder", "A_CODE_OF_NEXT_YEAR") is None
