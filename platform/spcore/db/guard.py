@@ -7,17 +7,24 @@ value for every owned table of a statement, and that inserted rows belong to the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Delete, Insert, Select, Table, Update, event
 from sqlalchemy.engine import Engine
-from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.elements import BinaryExpression, ColumnClause
-from sqlalchemy.sql.selectable import Alias, CompoundSelect
+from sqlalchemy.sql.selectable import CompoundSelect
 
 from spcore.db.base import owner_columns
-from spcore.db.scope import DoorScope, PlatformScope, ProviderScope, Scope, TenantScope, WorkerScope
+from spcore.db.pins import Column, Query, RawSql, bound_value, queries
+from spcore.db.scope import (
+    DoorScope,
+    ImportScope,
+    PlatformScope,
+    ProviderScope,
+    Scope,
+    TenantScope,
+    WorkerScope,
+)
 
 SCOPE_OPTION = "wxsp_scope"
 GUARD_OPTION = "wxsp_guard_off"
@@ -50,10 +57,17 @@ def _before_execute(
 
 def check(scope: Scope, statement: Any, rows: Sequence[Mapping[str, Any]] = ()) -> None:
     """Raise ScopeViolation unless `statement` keeps within `scope`."""
-    owned = {name: table for name, table in _tables(statement) if owner_columns(table) is not None}
+    try:
+        parts = queries(statement)
+    except RawSql:
+        raise ScopeViolation("a statement may not hold SQL text") from None
+    tables = {table.name: table for part in parts for table in part.tables.values()}
     target: Table | None = None
     if isinstance(statement, Insert | Update | Delete) and isinstance(statement.table, Table):
         target = statement.table
+        tables[target.name] = target
+        _refuse_new_owner(statement, rows, target)
+    owned = [table for table in tables.values() if owner_columns(table) is not None]
     written = target is not None and owner_columns(target) is not None and not target.info.get("shared_log")
     match scope:
         case PlatformScope() if written:
@@ -63,94 +77,88 @@ def check(scope: Scope, statement: Any, rows: Sequence[Mapping[str, Any]] = ()) 
         case DoorScope():
             if written:
                 raise ScopeViolation(f"the door only reads, but {target} would be written")
-            if shut := [table.name for table in owned.values() if not table.info.get("door")]:
+            if shut := [table.name for table in owned if not table.info.get("door")]:
                 raise ScopeViolation(f"not readable before the caller is known: {', '.join(shut)}")
+        case ImportScope():
+            if shut := [t.name for t in owned if not t.info.keys() & {"imported", "shared_log"}]:
+                raise ScopeViolation(f"no part of an import file: {', '.join(shut)}")
         case TenantScope() | ProviderScope():
-            _require_owner(scope, statement, rows, owned, target)
+            if isinstance(statement, Insert):
+                _require_own_rows(scope, statement, rows)
+            for part in parts:
+                _require_owner(scope, part, rows)
         case _:
             pass
 
 
+def _owner(scope: TenantScope | ProviderScope, table: Table) -> tuple[str, str] | None:
+    """Return the column of `table` that decides for this scope and the value it must have."""
+    owner = owner_columns(table)
+    if owner is None:
+        return None
+    if isinstance(scope, TenantScope) and owner["tenant"] is not None:
+        return owner["tenant"], scope.tenant_id
+    if owner["provider"] is None:
+        raise ScopeViolation(f"{table.name} has no owner column for {type(scope).__name__}")
+    return owner["provider"], scope.provider_id
+
+
 def _require_owner(
-    scope: TenantScope | ProviderScope,
-    statement: Any,
-    rows: Sequence[Mapping[str, Any]],
-    owned: Mapping[str, Table],
-    target: Table | None,
+    scope: TenantScope | ProviderScope, part: Query, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    for name, table in owned.items():
-        owner = owner_columns(table) or {}
-        column, value = owner["provider"], scope.provider_id
-        if isinstance(scope, TenantScope) and owner["tenant"] is not None:
-            column, value = owner["tenant"], scope.tenant_id
-        if column is None:
-            raise ScopeViolation(f"{table.name} has no owner column for {type(scope).__name__}")
-        if isinstance(statement, Insert) and table is target:
-            if not _inserted_values_are(statement, rows, column, value):
-                raise ScopeViolation(f"a row of somebody else would be inserted into {table.name}")
-        elif (name, column) not in _pinned(statement, rows, value):
+    pinned: dict[str, set[Column]] = {}
+    for name, table in part.tables.items():
+        if (owner := _owner(scope, table)) is None:
+            continue
+        column, value = owner
+        if value not in pinned:
+            pinned[value] = part.pinned(value, rows)
+        if (name, column) not in pinned[value]:
             raise ScopeViolation(f"{table.name} is used without naming {column} of the scope")
 
 
-def _tables(statement: Any) -> Iterable[tuple[str, Table]]:
-    """Yield every table of the statement under the name by which its columns are spoken of."""
-    for element in visitors.iterate(statement):
-        if isinstance(element, Alias) and isinstance(element.element, Table):
-            yield str(element.name), element.element
-        elif isinstance(element, Table):
-            yield str(element.name), element
-        elif isinstance(element, ColumnClause):
-            source = element.table
-            if isinstance(source, Alias) and isinstance(source.element, Table):
-                yield str(source.name), source.element
-            elif isinstance(source, Table):
-                yield str(source.name), source
+def _require_own_rows(
+    scope: TenantScope | ProviderScope, statement: Insert, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    target = statement.table
+    if not isinstance(target, Table) or (owner := _owner(scope, target)) is None:
+        return
+    column, value = owner
+    if not _inserted_values_are(statement, rows, column, value):
+        raise ScopeViolation(f"a row of somebody else would be inserted into {target.name}")
+    # An upsert changes the row it meets, which is surely ours only if the owner is part of what met.
+    upsert = getattr(statement, "_post_values_clause", None)
+    met = {str(getattr(e, "name", e)) for e in getattr(upsert, "inferred_target_elements", None) or ()}
+    if hasattr(upsert, "update_values_to_set") and column not in met:
+        raise ScopeViolation(f"an upsert of {target.name} may meet a row of somebody else")
 
 
-def _pinned(statement: Any, rows: Sequence[Mapping[str, Any]], value: str) -> set[tuple[str, str]]:
-    """Return the (table name, column) pairs that the statement pins to `value`, directly or by a join."""
-    pinned: set[tuple[str, str]] = set()
-    links: list[tuple[tuple[str, str], tuple[str, str]]] = []
-    for element in visitors.iterate(statement):
-        if not isinstance(element, BinaryExpression) or element.operator is not operators.eq:
-            continue
-        left, right = _column(element.left), _column(element.right)
-        if left and right:
-            links.append((left, right))
-        elif left and _bound(element.right, rows) == value:
-            pinned.add(left)
-        elif right and _bound(element.left, rows) == value:
-            pinned.add(right)
-    grown = True
-    while grown:
-        grown = False
-        for one, other in links:
-            if (one in pinned) != (other in pinned):
-                pinned |= {one, other}
-                grown = True
-    return pinned
-
-
-def _column(element: Any) -> tuple[str, str] | None:
-    if isinstance(element, ColumnClause) and element.table is not None:
-        return str(getattr(element.table, "name", "")), str(element.name)
-    return None
-
-
-def _bound(element: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
-    if not isinstance(element, BindParameter):
-        return None
-    if rows and element.key in rows[0]:
-        values = {row.get(element.key) for row in rows}
-        return values.pop() if len(values) == 1 else None
-    return element.effective_value
+def _refuse_new_owner(statement: Any, rows: Sequence[Mapping[str, Any]], target: Table) -> None:
+    """Rule Y2: no UPDATE moves a row to another owner."""
+    owner = owner_columns(target)
+    if owner is None or not isinstance(statement, Update):
+        return
+    changed = {str(getattr(column, "name", column)) for column in statement._values or ()}
+    changed |= set(rows[0]) if rows else set()
+    if moved := changed & {column for column in owner.values() if column is not None}:
+        raise ScopeViolation(f"{', '.join(sorted(moved))} of {target.name} never changes")
 
 
 def _inserted_values_are(
     statement: Insert, rows: Sequence[Mapping[str, Any]], column: str, value: str
 ) -> bool:
-    if rows:
-        return all(row.get(column) == value for row in rows)
-    compiled = statement.compile()
-    given = [val for key, val in compiled.params.items() if key == column or key.startswith(f"{column}_m")]
-    return bool(given) and all(val == value for val in given)
+    fixed = _by_name(statement._values or {})
+    inserted: list[Mapping[str, Any]] = [_by_name(row) for batch in statement._multi_values for row in batch]
+    inserted = [{**fixed, **row} for row in rows or inserted] or [fixed]
+    return all(row.get(column) == value for row in inserted)
+
+
+def _by_name(row: Any) -> dict[str, Any]:
+    if not isinstance(row, Mapping):  # a bare sequence of values does not say which is the owner's
+        return {}
+    return {
+        str(getattr(column, "name", column)): bound_value(given, ())
+        if isinstance(given, BindParameter)
+        else given
+        for column, given in row.items()
+    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -15,6 +16,8 @@ from typing import Generic, TypeVar
 from spcore.errors import Fault, InvalidInput, Text
 
 T = TypeVar("T")
+
+_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def decode_cursor(cursor: str) -> str:
         last_id = base64.urlsafe_b64decode(padded.encode("ascii")).decode("ascii")
     except (ValueError, binascii.Error) as error:
         raise _bad_cursor() from error
-    if not last_id or len(last_id) > 64 or encode_cursor(last_id) != cursor:
+    if _ID.fullmatch(last_id) is None or encode_cursor(last_id) != cursor:
         raise _bad_cursor()
     return last_id
 

@@ -61,4 +61,15 @@ class DoorScope:
         return {"wxsp.reach": "door"}
 
 
-Scope: TypeAlias = TenantScope | ProviderScope | PlatformScope | WorkerScope | DoorScope
+@dataclass(frozen=True, slots=True)
+class ImportScope:
+    """Loading an import file: rows of every provider that the file names, all in one transaction.
+
+    Only the command line opens it. It reaches the tables marked `imported` and never orders or money.
+    """
+
+    def settings(self) -> dict[str, str]:
+        return {"wxsp.reach": "import"}
+
+
+Scope: TypeAlias = TenantScope | ProviderScope | PlatformScope | WorkerScope | DoorScope | ImportScope

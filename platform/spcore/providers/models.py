@@ -42,7 +42,7 @@ class Provider(Model):
         CheckConstraint("api_version IN ('v2', 'v3')", name="api_version"),
         CheckConstraint("sign_type IN ('MD5', 'HMAC-SHA256')", name="sign_type"),
         CheckConstraint("status IN ('active', 'suspended')", name="status"),
-        {"info": owned_by(provider="id") | {"door": True}},
+        {"info": owned_by(provider="id") | {"door": True, "imported": True}},
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -69,7 +69,7 @@ class ProviderKey(Model):
     __table_args__ = (
         CheckConstraint("state IN ('active', 'retiring', 'retired')", name="state"),
         CheckConstraint("version >= 1", name="version"),
-        {"info": owned_by(provider="provider_id")},
+        {"info": owned_by(provider="provider_id") | {"imported": True}},
     )
 
     provider_id: Mapped[str] = mapped_column(ForeignKey("service_providers.id"), primary_key=True)

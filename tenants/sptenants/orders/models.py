@@ -35,7 +35,8 @@ class Order(TenantOwned, Model):
         Index("ix_orders_provider_id_status_id", "provider_id", "status", "id"),
         Index("ix_orders_provider_id_created_at", "provider_id", "created_at"),
         Index("ix_orders_transaction_id", "transaction_id"),
-        Index("ix_orders_merchant_order_no", "provider_id", "merchant_order_no"),
+        Index("ix_orders_merchant_order_no", "merchant_order_no"),
+        Index("ix_orders_out_trade_no", "out_trade_no"),
         Index(
             "ix_orders_next_check_at",
             "next_check_at",
@@ -47,6 +48,8 @@ class Order(TenantOwned, Model):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     merchant_order_no: Mapped[str]
+    out_trade_no: Mapped[str | None]
+    """Of the latest attempt; None as long as there is none."""
     status: Mapped[str]
     anomaly: Mapped[str | None]
     amount: Mapped[int]
@@ -61,6 +64,8 @@ class Order(TenantOwned, Model):
     """Of `sub_appid`, or of the provider's appid when there is none. Masked wherever it is shown."""
     source: Mapped[str]
     """`api_key`, `miniprogram` or `console`."""
+    created_by: Mapped[str]
+    """Name of the key or person that made it, for the timeline."""
     attach: Mapped[str | None]
     details: Mapped[dict[str, Any]] = mapped_column("metadata")
     profit_sharing: Mapped[bool] = mapped_column(default=False)
@@ -72,6 +77,11 @@ class Order(TenantOwned, Model):
     updated_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
+    """WeChat's own time of the payment."""
+    paid_by: Mapped[str | None]
+    """Which evidence came first: `notify` or `query`."""
+    close_requested_at: Mapped[datetime | None]
+    """When somebody asked to close it; the close itself waits for its fifth minute (P8)."""
     closed_at: Mapped[datetime | None]
     transaction_id: Mapped[str | None]
     failure: Mapped[dict[str, Any] | None]
@@ -81,6 +91,8 @@ class Order(TenantOwned, Model):
     """When healing looks at this order next; None only in final states (INV 10)."""
     checks: Mapped[int] = mapped_column(default=0)
     """Queries made since the current state was entered."""
+    asked_at: Mapped[datetime | None]
+    """Last query on somebody's request; the next is due three seconds later (failure catalogue 2.4)."""
     state_since: Mapped[datetime]
     leased_by: Mapped[str | None]
     leased_until: Mapped[datetime | None]
@@ -127,6 +139,12 @@ class Attempt(TenantOwned, Model):
     prepay_id: Mapped[str | None]
     prepay_at: Mapped[datetime | None]
     code_url: Mapped[str | None]
+    cashier: Mapped[str | None]
+    """Kind of app that opens the cashier, `miniprogram` or `official_account`; None for NATIVE."""
+    absent_since: Mapped[datetime | None]
+    """When WeChat first said that it does not know this number; cleared when it was sent again."""
+    repeats: Mapped[int] = mapped_column(default=0)
+    """How often it was sent again because WeChat did not know it."""
     transaction_id: Mapped[str | None]
     created_at: Mapped[datetime]
 
@@ -154,7 +172,7 @@ class TimelineEntry(TenantOwned, Model):
 
 
 class IdempotencyRecord(TenantOwned, Model):
-    """The stored answer to a POST that carried an Idempotency-Key (failure catalogue 2.1)."""
+    """Which order a POST with an Idempotency-Key made (failure catalogue 2.1)."""
 
     __tablename__ = "idempotency_records"
     __table_args__ = (
@@ -167,5 +185,4 @@ class IdempotencyRecord(TenantOwned, Model):
     key: Mapped[str] = mapped_column(primary_key=True)
     request_hash: Mapped[str]
     order_id: Mapped[str]
-    status_code: Mapped[int]
     created_at: Mapped[datetime]

@@ -16,7 +16,7 @@ class Price(TenantOwned, Model):
         ForeignKeyConstraint(["provider_id", "tenant_id"], ["tenants.provider_id", "tenants.id"]),
         CheckConstraint("amount BETWEEN 1 AND 999999999", name="amount"),
         CheckConstraint("max_quantity BETWEEN 1 AND 9999", name="max_quantity"),
-        {"info": TENANT_OWNED},
+        {"info": TENANT_OWNED | {"imported": True}},
     )
 
     code: Mapped[str] = mapped_column(primary_key=True)

@@ -33,7 +33,7 @@ class Tenant(Model):
             postgresql_where="sub_mch_id IS NULL",
             sqlite_where="sub_mch_id IS NULL",
         ),
-        {"info": owned_by(provider="provider_id", tenant="id") | {"door": True}},
+        {"info": owned_by(provider="provider_id", tenant="id") | {"door": True, "imported": True}},
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -56,7 +56,7 @@ class AppClaim(Model):
     __tablename__ = "app_claims"
     __table_args__ = (
         UniqueConstraint("provider_id", "mode", "sub_appid"),
-        {"info": owned_by(provider="provider_id")},
+        {"info": owned_by(provider="provider_id") | {"imported": True}},
     )
 
     mode: Mapped[str] = mapped_column(primary_key=True)
@@ -83,7 +83,7 @@ class AppBinding(TenantOwned, Model):
             "owner <> 'provider' OR kind = 'miniprogram'", name="provider_owns_miniprograms_only"
         ),
         CheckConstraint("status IN ('unverified', 'verified', 'invalid', 'disabled')", name="status"),
-        {"info": TENANT_OWNED},
+        {"info": TENANT_OWNED | {"imported": True}},
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -108,7 +108,7 @@ class ApiKey(Model):
     __table_args__ = (
         ForeignKeyConstraint(["provider_id", "tenant_id"], ["tenants.provider_id", "tenants.id"]),
         Index("ix_api_keys_tenant_id", "tenant_id"),
-        {"info": owned_by(provider="provider_id", tenant="tenant_id") | {"door": True}},
+        {"info": owned_by(provider="provider_id", tenant="tenant_id") | {"door": True, "imported": True}},
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -18,6 +18,15 @@ class MiniSession(TenantOwned, Model):
         ForeignKeyConstraint(["provider_id", "tenant_id"], ["tenants.provider_id", "tenants.id"]),
         Index("ix_mini_sessions_payer", "tenant_id", "sub_appid", "openid"),
         Index("ix_mini_sessions_expires_at", "expires_at"),
+        Index(
+            "uq_mini_sessions_session_key",
+            "tenant_id",
+            "sub_appid",
+            "openid",
+            unique=True,
+            postgresql_where="session_key_sealed IS NOT NULL",
+            sqlite_where="session_key_sealed IS NOT NULL",
+        ),
         {"info": TENANT_OWNED | {"door": True}},
     )
 

@@ -1,0 +1,1 @@
+"""Where merchants want to be told of events: endpoints and their secrets."""
