@@ -1,0 +1,151 @@
+"""Faults on order: what may go wrong on a path, and how often (wechatpay-v2 11.4; failure catalogue G, Z, B).
+
+A fault is used up oldest first, one a call, `times` times (default 1; `stop` holds until it is cleared).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from .fields import CLOSEORDER, ORDERQUERY, UNIFIEDORDER
+from .ledger import Ledger
+
+NOTIFY: Final = "notify"
+LOGIN: Final = "/sns/jscode2session"
+HELD: Final = "stop"
+
+_Params = dict[str, type]
+_TRANSPORT_KINDS: Final[dict[str, _Params]] = {
+    "delay": {"ms": int, "when": str},
+    "drop_answer_after_effect": {},
+    "drop_before_effect": {},
+    "error_without_effect": {"err_code": str},
+    "http_502_html": {"with_effect": bool},
+    "empty_body": {},
+    "oversized_body": {"bytes": int},
+    "redirect": {"location": str},
+    "slow_drip": {"interval_ms": int},
+    "frequency_limited": {},
+    HELD: {},
+}
+_GATEWAY_KINDS: Final[dict[str, _Params]] = {
+    **_TRANSPORT_KINDS,
+    "error_with_effect": {"err_code": str},
+    "wrong_answer_signature": {},
+    "missing_answer_signature": {},
+    "echo_other_order": {},
+}
+_NOTIFY_KINDS: Final[dict[str, _Params]] = {
+    "duplicate": {"n": int},
+    "lose": {},
+    "reorder": {"max_wait_ms": int},
+    "delay": {"ms": int},
+    "wrong_signature": {},
+    "missing_signature": {},
+    "wrong_amount": {"total_fee": int},
+    "other_tenant": {"sub_mch_id": str},
+    "extra_field": {"name": str, "value": str},
+    "empty_field": {"name": str},
+    "set_fields": {"fields": dict},
+    HELD: {},
+}
+KINDS: Final[dict[str, dict[str, _Params]]] = {
+    UNIFIEDORDER.path: {**_GATEWAY_KINDS, "pay_before_answer": {"ms": int}},
+    ORDERQUERY.path: _GATEWAY_KINDS,
+    CLOSEORDER.path: _GATEWAY_KINDS,
+    LOGIN: _TRANSPORT_KINDS,
+    NOTIFY: _NOTIFY_KINDS,
+}
+"""Which kinds a path has, and the parameters of each."""
+
+
+class BadFault(ValueError):
+    """The fault asked for does not exist, or not with these parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault; `times` None means until cleared."""
+
+    id: int
+    path: str
+    kind: str
+    times: int | None
+    params: dict[str, object]
+
+    def number(self, name: str, default: int) -> int:
+        """Return an integer parameter."""
+        value = self.params.get(name)
+        return value if isinstance(value, int) else default
+
+    def text(self, name: str, default: str) -> str:
+        """Return a text parameter."""
+        value = self.params.get(name)
+        return value if isinstance(value, str) else default
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean parameter, False when not given."""
+        return self.params.get(name) is True
+
+    def describe(self) -> dict[str, object]:
+        """Return the fault as `GET /_sim/faults` shows it."""
+        return {"id": self.id, "path": self.path, "kind": self.kind, "times": self.times, **self.params}
+
+
+class Faults:
+    """The faults that are on order, kept in the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def add(self, document: dict[str, object]) -> Fault:
+        """Order a fault; raises BadFault naming what is wrong."""
+        path, kind = document.get("path"), document.get("kind")
+        kinds = KINDS.get(str(path))
+        if not isinstance(path, str) or kinds is None:
+            raise BadFault(f"path must be one of {', '.join(KINDS)}")
+        if not isinstance(kind, str) or kind not in kinds:
+            raise BadFault(f"kind must be one of {', '.join(kinds)} for {path}")
+        times = document.get("times", None if kind == HELD else 1)
+        if times is not None and (type(times) is not int or times < 1):
+            raise BadFault("times must be a whole number, at least 1")
+        params = {name: value for name, value in document.items() if name not in {"path", "kind", "times"}}
+        for name, value in params.items():
+            if name not in kinds[kind]:
+                raise BadFault(f"{kind} has no parameter {name}; it has: {', '.join(kinds[kind]) or 'none'}")
+            if type(value) is not kinds[kind][name]:
+                raise BadFault(f"{name} must be of type {kinds[kind][name].__name__}")
+        fault_id = self._ledger.insert(
+            "INSERT INTO fault (path, kind, times, params) VALUES (?, ?, ?, ?)",
+            path,
+            kind,
+            times,
+            json.dumps(params),
+        )
+        return Fault(fault_id, path, kind, times, params)
+
+    def active(self) -> list[Fault]:
+        """Return the faults that are still on order, oldest first."""
+        rows = self._ledger.rows("SELECT * FROM fault WHERE times IS NULL OR times > 0 ORDER BY id")
+        return [Fault(**{**dict(row), "params": json.loads(row["params"])}) for row in rows]
+
+    def holds(self, path: str) -> bool:
+        """Tell whether a `stop` is the path's next fault, without using it up."""
+        faults = [fault for fault in self.active() if fault.path == path]
+        return bool(faults) and faults[0].kind == HELD
+
+    def take(self, path: str) -> Fault | None:
+        """Use up one occurrence of the path's oldest fault and return it."""
+        for fault in self.active():
+            if fault.path == path:
+                self._ledger.run(
+                    "UPDATE fault SET times = times - 1 WHERE id = ? AND times IS NOT NULL", fault.id
+                )
+                return fault
+        return None
+
+    def clear(self) -> None:
+        """Forget every fault."""
+        self._ledger.run("DELETE FROM fault")

@@ -1,0 +1,61 @@
+"""Payment notification bodies (wechatpay-v2 5.1, vector T6) and the ways in which a fault spoils them."""
+
+from __future__ import annotations
+
+from . import trades
+from .faults import Fault
+from .registry import another_sub_merchant, find_provider
+from .signing import nonce, sign
+from .trades import Payment, Trade
+from .wire import write_xml
+from .world import World
+
+ECHOED = ("appid", "mch_id", "sub_appid", "sub_mch_id", "device_info")
+
+
+def payment_fields(trade: Trade, payment: Payment) -> dict[str, str]:
+    """Return the unsigned notification of a payment, complete as vector T6."""
+    fields = {"return_code": "SUCCESS", "return_msg": "OK"}
+    fields |= {name: trade.get(name) for name in ECHOED if trade.get(name)}
+    return fields | {"nonce_str": nonce(), "result_code": "SUCCESS"} | trades.paid_fields(trade, payment)
+
+
+def payment_body(
+    world: World, trade: Trade, fault: Fault | None, changes: dict[str, str] | None = None
+) -> bytes:
+    """Return the signed notification of a paid order.
+
+    `changes` replaces, adds or (with "") empties fields before signing; a fault may do the same, or spoil the
+    signature afterwards. Raises LookupError when the order is not paid.
+    """
+    payment = trades.payment_of(world, trade)
+    provider = find_provider(world.ledger, trade.mch_id)
+    if payment is None or provider is None or provider.api_v2_key is None:
+        raise LookupError(f"order {trade.out_trade_no} has no payment to notify")
+    fields = payment_fields(trade, payment) | (changes or {})
+    if fault is not None:
+        fields |= _spoiled_content(world, trade, fault)
+    fields["sign"] = sign(fields, provider.api_v2_key, trade.sign_type)
+    if fault is not None and fault.kind == "wrong_signature":
+        fields["sign"] = fields["sign"][::-1]
+    if fault is not None and fault.kind == "missing_signature":
+        del fields["sign"]
+    return write_xml(fields)
+
+
+def _spoiled_content(world: World, trade: Trade, fault: Fault) -> dict[str, str]:
+    """Return the fields that the fault changes; they are signed, so only their content is wrong."""
+    if fault.kind == "wrong_amount":
+        other = str(fault.number("total_fee", int(trade.get("total_fee")) + 1))
+        return {"total_fee": other, "cash_fee": other}
+    if fault.kind == "other_tenant":
+        other = another_sub_merchant(world.ledger, trade.mch_id, trade.get("sub_mch_id"))
+        return {"sub_mch_id": fault.text("sub_mch_id", other)}
+    if fault.kind == "extra_field":
+        return {fault.text("name", "future_field"): fault.text("value", "1")}
+    if fault.kind == "empty_field":
+        return {fault.text("name", "device_info"): ""}
+    fields = fault.params.get("fields")
+    if fault.kind == "set_fields" and isinstance(fields, dict):
+        return {str(name): str(value) for name, value in fields.items()}
+    return {}

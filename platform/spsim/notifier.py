@@ -1,0 +1,272 @@
+"""Delivery of payment notifications: at once, then on WeChat's schedule (wechatpay-v2 5.1, 5.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import secrets
+import sqlite3
+import ssl
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from . import trades
+from .faults import NOTIFY, Fault, Faults
+from .messages import payment_body
+from .trades import Trade
+from .wire import BadXml, read_xml
+from .world import World
+
+ANSWER_WITHIN_S: Final = 5.0
+"""WeChat takes a later answer for none."""
+_ANSWER_LIMIT: Final = 64 * 1024
+_SHORTEST_SLEEP_S: Final = 0.01
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One POST to a notify URL and what came back."""
+
+    url: str
+    http_status: int | None
+    answer: str | None
+    ok: bool
+    error: str | None
+
+
+class Notifier:
+    """Sends what is due while it is `running`; `wake` makes it look again after anything changed.
+
+    `transport` replaces the network, for a receiver in the same process.
+    """
+
+    def __init__(
+        self, world: World, faults: Faults, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._world = world
+        self._faults = faults
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+        self._changed = asyncio.Event()
+        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._held: list[asyncio.Event] = []
+
+    def wake(self) -> None:
+        """Look for due notifications now."""
+        self._changed.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Deliver in the background; what is under way at the end is broken off and stays pending."""
+        async with httpx.AsyncClient(
+            transport=self._transport,
+            verify=_trust_store(),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=ANSWER_WITHIN_S,
+        ) as self._client:
+            loop = asyncio.create_task(self._loop())
+            loop.add_done_callback(_log_failure)
+            try:
+                yield
+            finally:
+                tasks = [loop, *self._busy.values()]
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _loop(self) -> None:
+        while True:
+            self._changed.clear()
+            wait_s = self._start_due()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), wait_s)
+
+    async def settled(self, trade: Trade) -> None:
+        """Wait until the order's first delivery is over, whatever its outcome."""
+        self._start_due()
+        sql = "SELECT id FROM notification WHERE trade_id = ?"
+        tasks = [
+            self._busy[row["id"]] for row in self._world.ledger.rows(sql, trade.id) if row["id"] in self._busy
+        ]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def send_now(
+        self, trade: Trade, copies: int = 1, url: str | None = None, changes: dict[str, str] | None = None
+    ) -> list[Attempt]:
+        """Send a paid order's notification at once, beside the schedule and untouched by faults.
+
+        `copies` go out at the same time, to `url` or the order's own; `changes` are made before signing.
+        """
+        row = self._world.ledger.row("SELECT id FROM notification WHERE trade_id = ?", trade.id)
+        if row is None:
+            raise LookupError(f"order {trade.out_trade_no} is not paid")
+        body = payment_body(self._world, trade, None, changes)
+        target = url or trade.get("notify_url")
+        return list(await asyncio.gather(*(self._post(row["id"], target, body) for _ in range(copies))))
+
+    def _start_due(self) -> float | None:
+        """Start every delivery that is due; return the seconds until the next one, if there is one."""
+        if self._faults.holds(NOTIFY):
+            return None
+        now = self._world.clock.now_ms()
+        waits: list[float] = []
+        for row in self._world.ledger.rows("SELECT * FROM notification WHERE state = 'pending'"):
+            if row["id"] in self._busy:
+                continue
+            due = self._due_at(row)
+            if due <= now:
+                self._start(row["id"], self._deliver(row["id"], row["trade_id"]))
+            else:
+                waits.append(max((due - now) / 1000, _SHORTEST_SLEEP_S))
+        return min(waits, default=None)
+
+    def _due_at(self, row: sqlite3.Row) -> int:
+        if row["deliveries"] == 0:
+            return int(row["created_at"])
+        gaps = self._world.clock.gaps_ms()
+        # A list shortened meanwhile leaves rows beyond its end: they are due, and then given up.
+        index = row["deliveries"] - 1
+        return int(row["last_at"]) + (gaps[index] if index < len(gaps) else 0)
+
+    def _start(self, notification_id: int, delivery: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(delivery)
+        self._busy[notification_id] = task
+
+        def done(ended: asyncio.Task[None]) -> None:
+            del self._busy[notification_id]
+            _log_failure(ended)
+            self.wake()
+
+        task.add_done_callback(done)
+
+    async def _deliver(self, notification_id: int, trade_id: int) -> None:
+        trade = trades.by_id(self._world, trade_id)
+        fault = self._faults.take(NOTIFY)
+        self._world.ledger.run(
+            "UPDATE notification SET deliveries = deliveries + 1, last_at = ? WHERE id = ?",
+            self._world.clock.now_ms(),
+            notification_id,
+        )
+        attempts = await self._send(notification_id, trade, fault)
+        self._finish(notification_id, acknowledged=any(attempt.ok for attempt in attempts))
+        self._release_held(fault)
+
+    async def _send(self, notification_id: int, trade: Trade, fault: Fault | None) -> list[Attempt]:
+        url = trade.get("notify_url")
+        body = payment_body(self._world, trade, fault)
+        copies = 1
+        if fault is not None:
+            if fault.kind == "lose":
+                lost = Attempt(url, None, None, ok=False, error="lost by a fault")
+                self._record(notification_id, lost, body)
+                return [lost]
+            if fault.kind == "duplicate":
+                copies = fault.number("n", 2)
+            if fault.kind == "delay":
+                await asyncio.sleep(fault.number("ms", 1000) / 1000)
+            if fault.kind == "reorder":
+                await self._wait_for_another(fault.number("max_wait_ms", 5000) / 1000)
+        return list(await asyncio.gather(*(self._post(notification_id, url, body) for _ in range(copies))))
+
+    async def _wait_for_another(self, longest_s: float) -> None:
+        """Hold this delivery back until another one has gone out."""
+        overtaken = asyncio.Event()
+        self._held.append(overtaken)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(overtaken.wait(), longest_s)
+        self._held.remove(overtaken)
+
+    def _release_held(self, fault: Fault | None) -> None:
+        if fault is None or fault.kind != "reorder":
+            for overtaken in self._held:
+                overtaken.set()
+
+    def _finish(self, notification_id: int, *, acknowledged: bool) -> None:
+        row = self._world.ledger.row("SELECT deliveries FROM notification WHERE id = ?", notification_id)
+        state = "pending"
+        if acknowledged:
+            state = "delivered"
+        elif row is not None and row["deliveries"] > len(self._world.clock.gaps_ms()):
+            state = "exhausted"
+        self._world.ledger.run("UPDATE notification SET state = ? WHERE id = ?", state, notification_id)
+
+    async def _post(self, notification_id: int, url: str, body: bytes) -> Attempt:
+        headers = {
+            "Content-Type": "text/xml",
+            "User-Agent": "Mozilla/4.0",
+            "Request-ID": secrets.token_hex(16),
+        }
+        status: int | None = None
+        if self._client is None:
+            raise RuntimeError("the notifier is not running: run the application's lifespan first")
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                async with self._client.stream("POST", url, content=body, headers=headers) as response:
+                    status = response.status_code
+                    answer = await _read_limited(response)
+            attempt = Attempt(
+                url, status, answer.decode("utf-8", "replace"), _acknowledges(status, answer), None
+            )
+        except TimeoutError:
+            attempt = Attempt(url, status, None, ok=False, error=f"no answer within {ANSWER_WITHIN_S:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            attempt = Attempt(url, status, None, ok=False, error=type(error).__name__)
+        self._record(notification_id, attempt, body)
+        return attempt
+
+    def _record(self, notification_id: int, attempt: Attempt, body: bytes) -> None:
+        self._world.ledger.insert(
+            "INSERT INTO attempt (notification_id, at, url, body, http_status, answer, ok, error)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            notification_id,
+            self._world.clock.now_ms(),
+            attempt.url,
+            body.decode(),
+            attempt.http_status,
+            attempt.answer,
+            int(attempt.ok),
+            attempt.error,
+        )
+        _log.info(
+            "notification",
+            extra={"facts": {"http_status": attempt.http_status, "ok": attempt.ok, "error": attempt.error}},
+        )
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("delivery failed", exc_info=task.exception())
+
+
+@functools.cache
+def _trust_store() -> ssl.SSLContext:
+    """The trust store for https notify URLs; reading it takes longer than starting everything else."""
+    return ssl.create_default_context()
+
+
+async def _read_limited(response: httpx.Response) -> bytes:
+    """Read an answer up to its limit; nobody may fill our memory."""
+    answer = b""
+    async for chunk in response.aiter_bytes():
+        answer += chunk
+        if len(answer) > _ANSWER_LIMIT:
+            break
+    return answer[:_ANSWER_LIMIT]
+
+
+def _acknowledges(status: int, answer: bytes) -> bool:
+    """Tell whether an answer counts: HTTP 200 and `return_code` SUCCESS, nothing else."""
+    if status != 200:
+        return False
+    try:
+        return read_xml(answer).get("return_code") == "SUCCESS"
+    except BadXml:
+        return False

@@ -1,0 +1,104 @@
+"""What WeChat knows about providers, their sub-merchants, bound appids and users."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from .ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A merchant number that signs: a service provider, or a plain merchant (`kind` "merchant")."""
+
+    mch_id: str
+    appid: str
+    kind: str
+    api_v2_key: str | None = field(repr=False)
+
+    @property
+    def has_sub_merchants(self) -> bool:
+        """Service providers name a sub-merchant in every call, plain merchants in none (wechatpay-v2 10)."""
+        return self.kind != "merchant"
+
+
+@dataclass(frozen=True, slots=True)
+class SubMerchant:
+    """A sub-merchant under one provider; the same number under another provider is another row."""
+
+    sub_mch_id: str
+    name: str
+    wechat_status: str
+
+
+def find_provider(ledger: Ledger, mch_id: str) -> Provider | None:
+    """Return the provider of a merchant number, or None."""
+    row = ledger.row("SELECT mch_id, appid, kind, api_v2_key FROM provider WHERE mch_id = ?", mch_id)
+    return None if row is None else Provider(**dict(row))
+
+
+def is_linked(ledger: Ledger, mch_id: str, appid: str) -> bool:
+    """Tell whether an appid may be used as `appid` with this merchant number."""
+    return ledger.row("SELECT 1 FROM linked_appid WHERE mch_id = ? AND appid = ?", mch_id, appid) is not None
+
+
+def find_sub_merchant(ledger: Ledger, mch_id: str, sub_mch_id: str) -> SubMerchant | None:
+    """Return a sub-merchant of this provider, or None."""
+    row = ledger.row(
+        "SELECT sub_mch_id, name, wechat_status FROM sub_merchant WHERE mch_id = ? AND sub_mch_id = ?",
+        mch_id,
+        sub_mch_id,
+    )
+    return None if row is None else SubMerchant(**dict(row))
+
+
+def another_sub_merchant(ledger: Ledger, mch_id: str, sub_mch_id: str) -> str:
+    """Return the number of another sub-merchant of the provider; a made-up one when it is the only one."""
+    row = ledger.row(
+        "SELECT sub_mch_id FROM sub_merchant WHERE mch_id = ? AND sub_mch_id <> ?"
+        " ORDER BY sub_mch_id LIMIT 1",
+        mch_id,
+        sub_mch_id,
+    )
+    return "1699999999" if row is None else str(row["sub_mch_id"])
+
+
+def binding_kind(ledger: Ledger, mch_id: str, sub_mch_id: str, sub_appid: str) -> str | None:
+    """Return what kind of appid is bound to the sub-merchant, or None when it is not bound."""
+    row = ledger.row(
+        "SELECT kind FROM binding WHERE mch_id = ? AND sub_mch_id = ? AND sub_appid = ?",
+        mch_id,
+        sub_mch_id,
+        sub_appid,
+    )
+    return None if row is None else str(row["kind"])
+
+
+def appid_exists(ledger: Ledger, appid: str) -> bool:
+    """Tell whether WeChat has ever heard of an appid."""
+    sql = (
+        "SELECT 1 FROM linked_appid WHERE appid = ? UNION SELECT 1 FROM binding WHERE sub_appid = ?"
+        " UNION SELECT 1 FROM app_secret WHERE appid = ?"
+    )
+    return ledger.row(sql, appid, appid, appid) is not None
+
+
+def remember_openid(ledger: Ledger, appid: str, openid: str) -> None:
+    """Note that `openid` is a user of `appid`."""
+    ledger.run("INSERT OR IGNORE INTO openid (appid, openid) VALUES (?, ?)", appid, openid)
+
+
+def openid_belongs(ledger: Ledger, appid: str, openid: str) -> bool:
+    """Tell whether an openid may be used with an appid.
+
+    One seen under this appid may, one seen only under other appids may not, and one never seen is taken for
+    a user who has not logged in here yet.
+    """
+    rows = ledger.rows("SELECT appid FROM openid WHERE openid = ?", openid)
+    return not rows or any(row["appid"] == appid for row in rows)
+
+
+def same_user_elsewhere(appid: str, openid: str) -> str:
+    """Return the openid that a user known elsewhere as `openid` has under `appid`: stable, 28 characters."""
+    return "o" + hashlib.sha256(f"{appid}/{openid}".encode()).hexdigest()[:27]

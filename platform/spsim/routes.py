@@ -1,0 +1,119 @@
+"""Paths of the controls and of the phone page."""
+
+from __future__ import annotations
+
+from litestar import Request, Response, delete, get, post
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from .controls import ControlRefused, Controls, Document
+from .phone import Phone, View
+
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self';"
+    " frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+_PEM = "application/x-pem-file"
+_AnyRequest = Request[object, object, State]
+
+
+def refused(_request: _AnyRequest, error: ControlRefused) -> Response[Document]:
+    """Answer a refused control as JSON."""
+    body: Document = {"error": error.code, "message": error.message, "detail": error.detail}
+    return Response(body, status_code=error.status)
+
+
+def control_routes(controls: Controls) -> list[HTTPRouteHandler]:
+    """Return the routes of the JSON controls."""
+
+    @get("/_sim/")
+    async def index() -> Document:
+        return controls.index()
+
+    @get("/_sim/ca", media_type=_PEM)
+    async def authority() -> str:
+        return controls.ca_pem()
+
+    @post("/_sim/providers", status_code=200)
+    async def providers(data: JSONBody[Document]) -> Document:
+        return controls.providers(data)
+
+    @post("/_sim/codes", status_code=200)
+    async def codes(data: JSONBody[Document]) -> Document:
+        return controls.codes(data)
+
+    @post("/_sim/pay", status_code=200)
+    async def pay(data: JSONBody[Document]) -> Document:
+        return controls.pay(data)
+
+    @get("/_sim/ledger")
+    async def ledger(out_trade_no: FromQuery[str | None] = None) -> Document:
+        return controls.ledger(out_trade_no)
+
+    @get("/_sim/faults")
+    async def faults() -> Document:
+        return controls.faults()
+
+    @post("/_sim/faults", status_code=200)
+    async def add_fault(data: JSONBody[Document]) -> Document:
+        return controls.add_fault(data)
+
+    @delete("/_sim/faults")
+    async def clear_faults() -> None:
+        controls.clear_faults()
+
+    @get("/_sim/clock")
+    async def clock() -> Document:
+        return controls.clock()
+
+    @post("/_sim/clock", status_code=200)
+    async def set_clock(data: JSONBody[Document]) -> Document:
+        return controls.set_clock(data)
+
+    @post("/_sim/notify/{out_trade_no:str}", status_code=200)
+    async def notify(out_trade_no: FromPath[str], request: _AnyRequest) -> Document:
+        document = await request.json() if await request.body() else {}
+        if not isinstance(document, dict):
+            raise ControlRefused(400, "BAD_REQUEST", "请求有误", "the body must be a JSON object")
+        return await controls.notify(out_trade_no, document)
+
+    return [
+        index,
+        authority,
+        providers,
+        codes,
+        pay,
+        ledger,
+        faults,
+        add_fault,
+        clear_faults,
+        clock,
+        set_clock,
+        notify,
+    ]
+
+
+def phone_routes(phone: Phone) -> list[HTTPRouteHandler]:
+    """Return the routes of the phone page."""
+
+    def page(view: View) -> Response[str]:
+        return Response(phone.render(view), media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
+
+    @get("/_sim/phone/{prepay_id:str}")
+    async def open_cashier(prepay_id: FromPath[str], request: _AnyRequest) -> Response[str]:
+        return page(phone.open(prepay_id, {name: str(value) for name, value in request.query_params.items()}))
+
+    @post("/_sim/phone/{prepay_id:str}", status_code=200)
+    async def act(prepay_id: FromPath[str], request: _AnyRequest) -> Response[str]:
+        form = await request.form()
+        return page(phone.act(prepay_id, {name: str(value) for name, value in form.items()}))
+
+    @get("/_sim/phone.css", media_type="text/css; charset=utf-8")
+    async def stylesheet() -> str:
+        return phone.stylesheet()
+
+    return [open_cashier, act, stylesheet]

@@ -1,0 +1,89 @@
+"""Raw ASGI answers, among them those that no well-behaved server gives: cut, dripped, endless."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
+
+ABORT: Final = "spsim.abort"
+"""The ASGI extension by which :mod:`spsim.server` lets an application cut the connection: its `abort`."""
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """Return the request body, cut at `limit` + 1 bytes: enough to see that it is too long."""
+    body = b""
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            return body
+        body += event["body"]
+        if not event["more_body"] or len(body) > limit:
+            return body[: limit + 1]
+
+
+async def send_body(
+    send: Send,
+    body: bytes,
+    *,
+    status: int = 200,
+    content_type: str = "text/xml; charset=utf-8",
+    location: str = "",
+) -> None:
+    """Answer with a whole body."""
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    if location:
+        headers.append((b"location", location.encode()))
+    await send(_start(status, headers))
+    await send(_chunk(body, more=False))
+
+
+async def cut(scope: Scope, send: Send) -> None:
+    """Close the connection without an answer. A server that cannot do that answers 504 with nothing in it."""
+    abort = (scope.get("extensions") or {}).get(ABORT, {}).get("abort")
+    if callable(abort):
+        abort()
+    else:
+        await send_body(send, b"", status=504)
+
+
+async def drip(send: Send, body: bytes, interval_s: float) -> None:
+    """Answer one byte at a time (catalogue G06)."""
+    await _stream(send, _dripped(body, interval_s))
+
+
+async def flood(send: Send, body: bytes, size: int) -> None:
+    """Answer a body of about `size` bytes: the real one, padded inside its last element (catalogue G08)."""
+    await _stream(send, _padded(body, size))
+
+
+async def _stream(send: Send, chunks: AsyncIterator[bytes]) -> None:
+    await send(_start(200, [(b"content-type", b"text/xml; charset=utf-8")]))
+    async for chunk in chunks:
+        await send(_chunk(chunk, more=True))
+    await send(_chunk(b"", more=False))
+
+
+async def _dripped(body: bytes, interval_s: float) -> AsyncIterator[bytes]:
+    for byte in body:
+        yield bytes([byte])
+        await asyncio.sleep(interval_s)
+
+
+async def _padded(body: bytes, size: int) -> AsyncIterator[bytes]:
+    head, tail = body[:-6], body[-6:]
+    yield head
+    padding = b" " * 65536
+    for _ in range(max(size - len(body), 0) // len(padding) + 1):
+        yield padding
+    yield tail
+
+
+def _start(status: int, headers: list[tuple[bytes, bytes]]) -> HTTPResponseStartEvent:
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def _chunk(body: bytes, *, more: bool) -> HTTPResponseBodyEvent:
+    return {"type": "http.response.body", "body": body, "more_body": more}

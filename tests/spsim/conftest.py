@@ -1,0 +1,53 @@
+"""A running simulator with its providers, and a notify URL."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.support.simulated import PROVIDERS, Desk, Receiver, blind, desk_at
+
+from spsim.app import create_simulator
+from spsim.serve import Running, running, serving
+
+
+@pytest.fixture(scope="session")
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Books that know the providers: made once, as their keys take time, and copied for every test."""
+    database = tmp_path_factory.mktemp("spsim") / "books.db"
+    with running(database) as where, httpx.Client(trust_env=False, verify=blind()) as http:
+        http.post(f"{where.url}/_sim/providers", json=PROVIDERS).raise_for_status()
+    return database
+
+
+@pytest.fixture
+async def desk(registered: Path, tmp_path: Path) -> AsyncIterator[Desk]:
+    """A simulator that knows the two providers, with somebody to call it."""
+    database = shutil.copy(registered, tmp_path)
+    async with serving(create_simulator(database)) as where, desk_at(where) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def untouched(registered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A simulator shared by the tests whose every call is refused."""
+    database = shutil.copy(registered, tmp_path_factory.mktemp("untouched"))
+    with running(database) as where:
+        yield where
+
+
+@pytest.fixture
+async def refusing(untouched: Running) -> AsyncIterator[Desk]:
+    """A desk at the shared simulator; a test that left an order behind would fail the next ones too."""
+    async with desk_at(untouched) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A notify URL that says SUCCESS unless told otherwise."""
+    async with Receiver().listening() as opened:
+        yield opened
