@@ -1,0 +1,1 @@
+"""The import file (contract section 4): read strictly, applied whole or not at all."""

@@ -1,0 +1,89 @@
+"""Changes to API keys: made, shown once, kept as a hash, revoked for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import select, update
+
+from spcore.errors import Fault, InvalidInput, NotFound, Text
+from spcore.ids import new_id
+from sptenants.registry import rules
+from sptenants.registry.changes import Change
+from sptenants.registry.models import ApiKey
+from sptenants.registry.tokens import new_api_key
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key that was just made; this is the only moment its text is known."""
+
+    id: str
+    name: str
+    secret: str = field(repr=False)
+
+
+async def issue(change: Change, tenant_id: str | None, name: str, pointer: str = "#") -> IssuedKey:
+    """Make a key of a tenant's server or, without a tenant, of the provider itself.
+
+    Raises NotFound and InvalidInput; names are unique among the keys in use, so that people can tell them
+    apart. The change is locked.
+    """
+    if tenant_id is not None:
+        await change.tenant(tenant_id)
+    faults = rules.name_faults(name, f"{pointer}/name")
+    if not faults and name in {key.name for key in await in_use(change, tenant_id)}:
+        faults = [Fault(f"{pointer}/name", "taken", _NAME_TAKEN)]
+    if faults:
+        raise InvalidInput(*faults)
+    made = new_api_key("wpk" if tenant_id is None else "wsk", change.provider.mode)
+    key = ApiKey(
+        id=new_id("key", change.now),
+        provider_id=change.provider.id,
+        tenant_id=tenant_id,
+        name=name,
+        secret_hash=made.secret_hash,
+        hint=made.hint,
+        created_at=change.now,
+    )
+    change.session.add(key)
+    await change.session.flush()
+    await change.audit(
+        "api_key.created", "api_key", key.id, tenant_id=tenant_id, after={"name": name, "hint": key.hint}
+    )
+    return IssuedKey(key.id, name, made.secret)
+
+
+async def in_use(change: Change, tenant_id: str | None) -> list[ApiKey]:
+    """Return the keys that are not revoked, of the tenant or of the provider itself, oldest first."""
+    place = ApiKey.tenant_id.is_(None) if tenant_id is None else ApiKey.tenant_id == tenant_id
+    rows = await change.session.scalars(
+        select(ApiKey)
+        .where(ApiKey.provider_id == change.provider.id, place, ApiKey.revoked_at.is_(None))
+        .order_by(ApiKey.id)
+    )
+    return list(rows)
+
+
+async def revoke(change: Change, key_id: str) -> None:
+    """Make a key useless from now on (O13). Raises NotFound for a key that is not in use here."""
+    revoked = await change.session.execute(
+        update(ApiKey)
+        .where(ApiKey.provider_id == change.provider.id, ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
+        .values(revoked_at=change.now)
+        .returning(ApiKey.tenant_id, ApiKey.name)
+    )
+    row = revoked.one_or_none()
+    if row is None:
+        raise NotFound
+    await change.audit(
+        "api_key.revoked", "api_key", key_id, tenant_id=row.tenant_id, before={"name": row.name}
+    )
+
+
+async def revoke_all(change: Change, tenant_id: str) -> None:
+    for key in await in_use(change, tenant_id):
+        await revoke(change, key.id)
+
+
+_NAME_TAKEN = Text("已有同名密钥，请换一个名称。", "is the name of another key in use; choose another.")
