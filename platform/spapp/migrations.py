@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from alembic import command
@@ -16,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from spapp.models import metadata
 from spapp.resources import resource
+from spcore.db.engine import make_sqlite_file
 
 
 def _config() -> Config:
@@ -52,8 +52,8 @@ async def upgrade_database(url: str) -> str:
     needs the driver's plain begin.
     """
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    if parsed.get_backend_name() == "sqlite":
+        make_sqlite_file(parsed)
     engine = create_async_engine(parsed, poolclass=NullPool)
     try:
         async with engine.connect() as connection:

@@ -52,8 +52,8 @@ class InvalidInput(DomainError):
     def __init__(self, *faults: Fault) -> None:
         super().__init__(
             Text(
-                "；".join(f"{fault.pointer} {fault.text.zh}" for fault in faults),
-                "; ".join(f"{fault.pointer} {fault.text.en}" for fault in faults),
+                "；".join(f"{fault.pointer} {fault.text.zh.rstrip('。')}" for fault in faults) + "。",
+                "; ".join(f"{fault.pointer} {fault.text.en.rstrip('.')}" for fault in faults) + ".",
             )
         )
         self.faults = faults

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import Connection, event, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from tests.support.house import MOMENT, House, build_house
 
@@ -179,3 +180,31 @@ async def test_ping_answers_and_an_unmigrated_database_has_no_head(database: Dat
     fresh = Database(f"sqlite+aiosqlite:///{tmp_path}/fresh/wxsp.db")
     assert await fresh.migration_head() is None
     await fresh.close()
+
+
+def test_a_new_sqlite_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    Database(f"sqlite+aiosqlite:///{tmp_path}/fresh/wxsp.db")
+
+    assert (tmp_path / "fresh" / "wxsp.db").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_commit_that_fails_stores_nothing_and_leaves_the_writer_usable(database: Database) -> None:
+    """SQLite keeps the transaction of a failed COMMIT open; the pool must not hand it to the next writer."""
+    house = await build_house(database)
+    scope = house.tenants[0]
+
+    def fail(_connection: Connection) -> None:
+        raise OSError("no space left on device")
+
+    for engine in database.engines:
+        event.listen(engine, "commit", fail)
+    try:
+        with pytest.raises(OSError, match="no space"):
+            await _add_price(database, scope, "lost")
+    finally:
+        for engine in database.engines:
+            event.remove(engine, "commit", fail)
+    await _add_price(database, scope, "kept")
+    async with database.read(scope) as session:
+        codes = await session.scalars(select(Price.code).where(Price.tenant_id == scope.tenant_id))
+        assert list(codes) == ["kept"]

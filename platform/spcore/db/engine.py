@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from spcore.db import guard
@@ -61,7 +61,7 @@ class Database:
                     await _bind_scope(session, scope, writes=writes)
                 yield session
                 if writes:
-                    await session.commit()
+                    await _commit(session, connection)
 
     async def ping(self) -> None:
         """Raise whatever the driver raises when the database cannot answer."""
@@ -81,6 +81,16 @@ class Database:
         await self._reader.dispose()
 
 
+async def _commit(session: AsyncSession, connection: AsyncConnection) -> None:
+    try:
+        await session.commit()
+    except BaseException:
+        # A COMMIT that failed may leave its transaction open (SQLite does), and the pool would hand it on:
+        # nobody could write any more, or the next commit would carry these changes with it.
+        await connection.invalidate()
+        raise
+
+
 async def _bind_scope(session: AsyncSession, scope: Scope, *, writes: bool) -> None:
     # One statement for all settings; local to the transaction, so that a pooled connection carries nothing
     # over to the next tenant (failure catalogue T07).
@@ -92,9 +102,16 @@ async def _bind_scope(session: AsyncSession, scope: Scope, *, writes: bool) -> N
     await session.execute(text(f"SELECT {calls}"), values, execution_options={guard.GUARD_OPTION: True})
 
 
-def _sqlite(url: URL, begin: str, *, pool_size: int, only_reads: bool = False) -> AsyncEngine:
+def make_sqlite_file(url: URL) -> None:
+    """Make the file of a SQLite database, readable by its owner alone: it holds openids and sealed keys."""
     if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(url.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+
+
+def _sqlite(url: URL, begin: str, *, pool_size: int, only_reads: bool = False) -> AsyncEngine:
+    make_sqlite_file(url)
     engine = create_async_engine(
         url,
         poolclass=AsyncAdaptedQueuePool,
