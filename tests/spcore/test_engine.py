@@ -18,6 +18,7 @@ from spcore.db.scope import DoorScope, TenantScope
 from spcore.providers.models import Provider
 from sptenants.prices.models import Price
 from sptenants.registry.models import Tenant
+from sptenants.sessions.models import MiniSession
 
 
 def _price(scope: TenantScope, code: str) -> dict[str, Any]:
@@ -208,3 +209,19 @@ async def test_a_commit_that_fails_stores_nothing_and_leaves_the_writer_usable(d
     async with database.read(scope) as session:
         codes = await session.scalars(select(Price.code).where(Price.tenant_id == scope.tenant_id))
         assert list(codes) == ["kept"]
+
+
+async def test_A02_an_error_of_the_database_does_not_carry_what_was_to_be_stored(
+    database: Database, house: House
+) -> None:
+    tenant = house.tenants[0]
+    row = {"provider_id": tenant.provider_id, "tenant_id": tenant.tenant_id}
+    incomplete = row | {"token_hash": "canary-token", "openid": "canary-openid"}
+
+    with pytest.raises(DBAPIError) as failure:
+        async with database.write(tenant) as session:
+            await session.execute(insert(table_of(MiniSession)), [incomplete])
+
+    text_and_cause = f"{failure.value} {failure.value.statement}"
+    assert "mini_sessions" in text_and_cause
+    assert "canary" not in text_and_cause

@@ -119,6 +119,7 @@ def _sqlite(url: URL, begin: str, *, pool_size: int, only_reads: bool = False) -
         max_overflow=0,
         pool_timeout=15,
         connect_args={"timeout": 10},
+        hide_parameters=True,  # an error's text must not carry openids, tokens or sealed keys (A02)
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -144,7 +145,7 @@ def _postgresql(url: URL, pool_size: int) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=False,
+        hide_parameters=True,
         connect_args={
             "timeout": 5,
             "command_timeout": 15,
