@@ -670,12 +670,14 @@ def _create_people() -> None:
         sa.Column("token_hash", sa.String(), nullable=False),
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("membership_id", sa.String(), nullable=False),
+        sa.Column("level", sa.String(), nullable=False),
         sa.Column("csrf_token", sa.String(), nullable=False),
         sa.Column("peer", sa.String(), nullable=False),
         sa.Column("user_agent", sa.String(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("last_seen_at", MOMENT, nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
+        sa.CheckConstraint("level IN ('password', 'full')", name=op.f("ck_console_sessions_level")),
         sa.ForeignKeyConstraint(
             ["membership_id"],
             ["memberships.id"],
@@ -686,6 +688,7 @@ def _create_people() -> None:
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_console_sessions")),
     )
     op.create_index("ix_console_sessions_person_id", "console_sessions", ["person_id"], unique=False)
+    _create_second_factors()
     op.create_table(
         "setup_links",
         sa.Column("token_hash", sa.String(), nullable=False),
@@ -712,6 +715,29 @@ def _create_people() -> None:
         sa.Column("at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_worker_heartbeats")),
     )
+
+
+def _create_second_factors() -> None:
+    op.create_table(
+        "second_factors",
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("secret_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("begun_at", MOMENT, nullable=False),
+        sa.Column("confirmed_at", MOMENT, nullable=True),
+        sa.Column("last_step", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_second_factors_people")),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_second_factors")),
+    )
+    op.create_table(
+        "recovery_codes",
+        sa.Column("code_hash", sa.String(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("used_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_recovery_codes_people")),
+        sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_recovery_codes")),
+    )
+    op.create_index("ix_recovery_codes_person_id", "recovery_codes", ["person_id"], unique=False)
 
 
 def _order_moves(dialect: str) -> list[str]:

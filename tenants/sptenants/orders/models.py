@@ -85,7 +85,7 @@ class Order(TenantOwned, Model):
     closed_at: Mapped[datetime | None]
     transaction_id: Mapped[str | None]
     failure: Mapped[dict[str, Any] | None]
-    """`{"api","code","message"}` of WeChat's last refusal."""
+    """`{"api","code","message","definitive","http_status","request_id"}` of WeChat's last refusal."""
     event_sequence: Mapped[int] = mapped_column(default=0)
     next_check_at: Mapped[datetime | None]
     """When healing looks at this order next; None only in final states (INV 10)."""

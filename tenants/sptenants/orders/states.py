@@ -61,8 +61,3 @@ OPEN = frozenset({S.CREATED, S.SUBMITTING, S.PENDING, S.CLOSING})
 
 def may_move(before: OrderStatus, after: OrderStatus) -> bool:
     return (before, after) in MOVES
-
-
-def sources_of(after: OrderStatus) -> frozenset[OrderStatus]:
-    """Return the states from which `after` may be reached; what a conditional update asks for (T4)."""
-    return frozenset(before for before, target in MOVES if target is after)

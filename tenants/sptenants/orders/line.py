@@ -1,0 +1,215 @@
+"""The line to WeChat for one order: credentials from the attempt's own row, and answers as facts.
+
+Nothing here raises what a call can end in; every ending is a value, so that "unknown" is handled where
+"paid" is (rule T2). No database transaction may be open while one of these runs (rule T3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from spcore.errors import Text
+from spcore.providers.errors import ProviderNotReady
+from spcore.providers.keyring import Keyring, V2Keys
+from spcore.providers.profile import ProviderProfile
+from sptenants.orders import timeline
+from sptenants.orders.records import AttemptRecord, OrderRecord
+from sptenants.orders.timeline import Note
+from wechatpay.credentials import (
+    Credentials,
+    MerchantCredentials,
+    PartnerCredentials,
+    ProviderKind,
+    SignType,
+    V2Key,
+)
+from wechatpay.errors import InvalidRequest, NotSent, Refused, UnknownOutcome, WechatPayError
+from wechatpay.gateway import Gateway, NewOrder, OrderState, Prepay, TradeState
+from wechatpay.identifiers import AppId, MchId, OutTradeNo, PrepayId, SubMchId
+from wechatpay.v2 import pay_params
+
+_OVER = frozenset({TradeState.CLOSED, TradeState.REVOKED})
+
+
+class GatewayPicker(Protocol):
+    """Which gateway a provider's calls go through: the simulator for `test`, WeChat for `live`."""
+
+    def of(self, mode: str, api_version: str, provider_id: str) -> Gateway: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything needed to act on one order. `attempt` is None as long as nothing was ever sent."""
+
+    provider: ProviderProfile
+    order: OrderRecord
+    attempt: AttemptRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What WeChat says of an order. `state` is there for everything but `absent` and `unclear`."""
+
+    kind: Literal["paid", "closed", "unpaid", "absent", "unclear"]
+    state: OrderState | None
+    note: Note
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """What came of creating or renewing an order. `failure` is what WeChat said when it refused."""
+
+    kind: Literal["prepaid", "refused", "unknown"]
+    prepay: Prepay | None
+    failure: dict[str, Any] | None
+    note: Note | None
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What came of closing: `open` means that it has to be tried again."""
+
+    kind: Literal["closed", "open"]
+    note: Note
+
+
+class Line:
+    """Asks WeChat on behalf of orders."""
+
+    def __init__(self, keyring: Keyring, gateways: GatewayPicker) -> None:
+        self._keyring = keyring
+        self._gateways = gateways
+
+    async def keys(self, provider: ProviderProfile) -> V2Keys:
+        """Return the provider's keys; no statement when they are at hand. Raises ProviderNotReady."""
+        return await self._keyring.v2(provider.id, provider.key_epoch)
+
+    async def keys_for_new_orders(self, provider: ProviderProfile) -> V2Keys:
+        """The same, for a provider whose new orders this release can make. Raises ProviderNotReady."""
+        if provider.api_version != "v2":
+            raise ProviderNotReady(_V2_ONLY)
+        return await self.keys(provider)
+
+    async def place(self, case: Case) -> Placing:
+        """Create the order at WeChat, or renew its prepay_id, always with the stored parameters (P3, P7)."""
+        attempt = _sent(case)
+        credentials = await self._credentials(case.provider, attempt)
+        try:
+            prepay = await self._gateway(case).place(credentials, NewOrder.from_json(attempt.request))
+        except InvalidRequest as error:
+            # Refused on our side: surely nothing exists at WeChat.
+            return Placing("refused", None, _own_failure(error), None)
+        except Refused as error:
+            return Placing("refused", None, _failure(error), _bad_call(error))
+        except (UnknownOutcome, NotSent) as error:
+            return Placing("unknown", None, None, _bad_call(error))
+        return Placing("prepaid", prepay, None, timeline.call(prepay.call, prepay_id=prepay.prepay_id.text))
+
+    async def query(self, case: Case) -> Found:
+        """Ask what became of the order."""
+        attempt = _sent(case)
+        credentials = await self._credentials(case.provider, attempt)
+        try:
+            state = await self._gateway(case).query(credentials, OutTradeNo(attempt.out_trade_no))
+        except Refused as error:
+            # Unsigned words decide nothing, not even that an order is absent (P5).
+            absent = error.code == "ORDERNOTEXIST" and error.level == "result"
+            return Found("absent" if absent else "unclear", None, _bad_call(error))
+        except (UnknownOutcome, NotSent) as error:
+            return Found("unclear", None, _bad_call(error))
+        note = timeline.call(state.call)
+        if state.trade_state.was_paid:
+            return Found("paid", state, note)
+        return Found("closed" if state.trade_state in _OVER else "unpaid", state, note)
+
+    async def close(self, case: Case) -> Closing:
+        """Ask to close the order. A paid or vanished one stays `open` here: the next query tells (P10)."""
+        attempt = _sent(case)
+        credentials = await self._credentials(case.provider, attempt)
+        try:
+            closed = await self._gateway(case).close(credentials, OutTradeNo(attempt.out_trade_no))
+        except (Refused, UnknownOutcome, NotSent) as error:
+            return Closing("open", _bad_call(error))
+        return Closing("closed", timeline.call(closed.call))
+
+    async def pay_params(self, case: Case, now: datetime) -> dict[str, str] | None:
+        """Sign what opens the cashier, afresh; None for an order that is paid by scanning its code_url."""
+        attempt = _sent(case)
+        if attempt.cashier is None or attempt.prepay_id is None:
+            return None
+        credentials = await self._credentials(case.provider, attempt)
+        return _SIGNERS[attempt.cashier](credentials, PrepayId(attempt.prepay_id), now)
+
+    async def _credentials(self, provider: ProviderProfile, attempt: AttemptRecord) -> Credentials:
+        return credentials_of(attempt, (await self.keys(provider)).signing)
+
+    def _gateway(self, case: Case) -> Gateway:
+        return self._gateways.of(case.provider.mode, _sent(case).api_version, case.provider.id)
+
+
+def credentials_of(attempt: AttemptRecord, key: V2Key) -> Credentials:
+    """Return the credentials of an attempt: its own identities and algorithm, whatever is configured now."""
+    mch_id, appid, sign_type = MchId(attempt.mch_id), AppId(attempt.appid), SignType(attempt.sign_type)
+    if attempt.sub_mch_id is None:
+        return MerchantCredentials(mch_id, appid, key, sign_type)
+    return PartnerCredentials(
+        kind=ProviderKind.BANK if attempt.kind == ProviderKind.BANK else ProviderKind.ORDINARY,
+        mch_id=mch_id,
+        appid=appid,
+        sub_mch_id=SubMchId(attempt.sub_mch_id),
+        sub_appid=AppId(attempt.sub_appid) if attempt.sub_appid else None,
+        key=key,
+        sign_type=sign_type,
+    )
+
+
+_Signer = Callable[[Credentials, PrepayId, datetime], dict[str, str]]
+_SIGNERS: dict[str, _Signer] = {
+    "miniprogram": pay_params.for_mini_program,
+    "official_account": pay_params.for_official_account,
+}
+
+
+def _sent(case: Case) -> AttemptRecord:
+    if case.attempt is None:
+        raise ValueError(f"{case.order.id} was never sent to WeChat")
+    return case.attempt
+
+
+def _bad_call(error: WechatPayError) -> Note:
+    if error.call is None:
+        raise ValueError("an error of a call carries its record") from error
+    reason = error.code if isinstance(error, Refused) else getattr(error, "reason", "unknown")
+    return timeline.call(error.call, error=str(reason))
+
+
+def _failure(error: Refused) -> dict[str, Any]:
+    call = error.call
+    return {
+        "api": call.operation if call else "unifiedorder",
+        "code": error.code,
+        "message": error.message,
+        "definitive": error.definitive,
+        "http_status": call.http_status if call else None,
+        "request_id": call.request_id if call else None,
+    }
+
+
+def _own_failure(error: InvalidRequest) -> dict[str, Any]:
+    return {
+        "api": "unifiedorder",
+        "code": "NOT_SENT",
+        "message": f"{error.field}: {error.zh}",
+        "definitive": True,
+        "http_status": None,
+        "request_id": None,
+    }
+
+
+_V2_ONLY = Text(
+    "该服务商配置为 API v3，本版本只支持 API v2：请把 api_version 设为 v2。",
+    "This provider is configured for API v3, which this release does not offer yet: set api_version to v2.",
+)

@@ -1,0 +1,247 @@
+"""What happened to an order, in words: kinds, titles and meta lines (console-and-api-design section 4).
+
+`row`s are written in the transaction of the change they tell of; `Entry` turns them into both languages.
+Meta holds facts by name: never a signature, a key or a whole openid (rule C6 a).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from spcore.errors import Text
+from spcore.ids import new_id
+from sptenants.orders.models import TimelineEntry
+from sptenants.orders.records import OrderRecord, mask_openid
+from wechatpay.call import CallRecord
+
+Outcome = Literal["ok", "info", "wait", "bad", "mute"]
+Language = Literal["zh", "en"]
+Group = Literal["order", "gateway", "notify", "manual"]
+
+STATUS_WORDS = {
+    "created": Text("已创建", "created"),
+    "submitting": Text("提交中", "submitting"),
+    "pending": Text("待支付", "awaiting payment"),
+    "closing": Text("关闭中", "closing"),
+    "paid": Text("支付成功", "paid"),
+    "closed": Text("已关闭", "closed"),
+    "failed": Text("下单失败", "failed"),
+}
+_CAUSES = {
+    "gateway": Text("微信应答", "WeChat's answer"),
+    "notify": Text("通知", "notification"),
+    "query": Text("查单", "query"),
+    "operator": Text("人工", "a person"),
+    "expired": Text("到期", "expiry"),
+}
+_OPERATIONS = {
+    "unifiedorder": Text("下单", "create order"),
+    "orderquery": Text("查单", "query order"),
+    "closeorder": Text("关单", "close order"),
+}
+_SOURCES = {
+    "api_key": Text("API 密钥", "API key"),
+    "miniprogram": Text("小程序会话", "mini-program session"),
+    "console": Text("控制台", "console"),
+}
+_ACTIONS = {"sync": Text("手动查单", "asked WeChat"), "close": Text("请求关单", "asked to close")}
+_ANOMALIES = {
+    "amount_mismatch": Text("金额不符", "amount differs"),
+    "identity_mismatch": Text("身份不符", "identity differs"),
+    "double_payment": Text("重复支付", "paid twice"),
+    "late_payment": Text("关闭后到账", "paid after it was closed"),
+}
+_OUTCOME_OF: dict[str, Outcome] = {"paid": "ok", "pending": "wait", "failed": "bad"}
+_GROUPS: dict[str, Group] = {"gateway": "gateway", "notify": "notify", "operator": "manual"}
+_OUTCOMES: dict[str, Outcome] = {"ok": "ok", "wait": "wait", "bad": "bad", "mute": "mute"}
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One entry about to be written."""
+
+    kind: str
+    outcome: Outcome
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry for people. `group` is the filter it falls under; `raw` are its facts by name."""
+
+    at: datetime
+    kind: str
+    group: Group
+    outcome: Outcome
+    title: Text
+    meta: Text
+    raw: dict[str, Any]
+
+
+def rows(
+    provider_id: str, tenant_id: str, order_id: str, now: datetime, notes: Sequence[Note]
+) -> list[dict[str, Any]]:
+    """Return table rows for what happens at one moment; their ids keep the order of `notes`."""
+    return [
+        {
+            "provider_id": provider_id,
+            "tenant_id": tenant_id,
+            "id": new_id("tle", now),
+            "order_id": order_id,
+            "at": now,
+            "kind": note.kind,
+            "outcome": note.outcome,
+            "meta": note.meta,
+        }
+        for note in notes
+    ]
+
+
+def call(record: CallRecord, *, error: str | None = None, prepay_id: str | None = None) -> Note:
+    """A call to WeChat and what came of it; `error` is a short token when it did not succeed."""
+    meta: dict[str, Any] = {
+        "operation": record.operation,
+        "http_status": record.http_status,
+        "elapsed_ms": record.elapsed_ms,
+        "wechat_request_id": record.request_id,
+        "return_code": record.return_code,
+        "result_code": record.result_code,
+        "err_code": record.err_code,
+        "err_message": record.err_message if error else None,
+        "error": error,
+        "prepay_id": f"{prepay_id[:10]}…" if prepay_id else None,
+    }
+    return Note("gateway.call", "bad" if error else "ok", {k: v for k, v in meta.items() if v is not None})
+
+
+def moved(before: str, after: str, cause: str, **facts: Any) -> Note:
+    """A change of state; `cause` is `gateway`, `notify`, `query`, `operator` or `expired`."""
+    outcome = _OUTCOME_OF.get(after, "mute")
+    return Note("order.status_changed", outcome, {"from": before, "to": after, "cause": cause, **facts})
+
+
+def anomaly(kind: str, cause: str, **facts: Any) -> Note:
+    """Money truth and intent differ; the state did not change because of it."""
+    return Note("order.status_changed", "bad", {"anomaly": kind, "cause": cause, **facts})
+
+
+def params_issued(sign_type: str, sub_appid: str | None, openid: str | None, source: str) -> Note:
+    meta = {"sign_type": sign_type, "sub_appid": sub_appid, "openid": mask_openid(openid), "source": source}
+    return Note("pay_params.issued", "info", meta)
+
+
+def acted(name: str, action: str, note: str | None) -> Note:
+    """A person or key did something by hand."""
+    return Note("operator.action", "info", {"actor": name, "action": action, "note": note})
+
+
+def entries(order: OrderRecord, written: Sequence[TimelineEntry]) -> tuple[Entry, ...]:
+    """Return the whole timeline, newest first. Its first entry comes from the order itself."""
+    newest_first = sorted(written, key=lambda row: (row.at, row.id), reverse=True)
+    return (*(_entry(row) for row in newest_first), _created(order))
+
+
+def _created(order: OrderRecord) -> Entry:
+    source = _SOURCES[order.source]
+    payer = mask_openid(order.openid) or ""
+    raw = {"source": order.source, "created_by": order.created_by, "openid": mask_openid(order.openid)}
+    return Entry(
+        at=order.created_at,
+        kind="order.created",
+        group="order",
+        outcome="info",
+        title=Text("创建订单", "Order created"),
+        meta=_line([f"{source.zh} {order.created_by}", payer], [f"{source.en} {order.created_by}", payer]),
+        raw=raw,
+    )
+
+
+def _entry(row: TimelineEntry) -> Entry:
+    title, meta = _WORDS[row.kind](row.meta)
+    return Entry(
+        at=row.at,
+        kind=row.kind,
+        group=_GROUPS.get(row.kind.partition(".")[0], "order"),
+        outcome=_OUTCOMES.get(row.outcome, "info"),
+        title=title,
+        meta=meta,
+        raw=row.meta,
+    )
+
+
+def _line(zh: Sequence[object], en: Sequence[object] | None = None) -> Text:
+    def join(parts: Sequence[object]) -> str:
+        return " · ".join(str(part) for part in parts if part)
+
+    return Text(join(zh), join(zh if en is None else en))
+
+
+def _call_words(meta: dict[str, Any]) -> tuple[Text, Text]:
+    operation = _OPERATIONS[meta["operation"]]
+    status = f" · HTTP {meta['http_status']}" if "http_status" in meta else ""
+    tail = f"{status} · {meta['elapsed_ms']} ms"
+    title = Text(f"调用微信{operation.zh}{tail}", f"WeChat call: {operation.en}{tail}")
+    code = meta.get("err_code") or meta.get("error")
+    parts = [code, meta.get("err_message"), meta.get("prepay_id")]
+    request_id = meta.get("wechat_request_id")
+    return title, _line([*parts, request_id and f"Request-ID {request_id}"])
+
+
+def _params_words(meta: dict[str, Any]) -> tuple[Text, Text]:
+    by_phone = meta["source"] == "miniprogram"
+    title = (
+        Text("小程序已取支付参数", "The mini-program took the payment parameters")
+        if by_phone
+        else Text("已签发支付参数", "Payment parameters signed")
+    )
+    return title, _line([meta["sign_type"], meta.get("sub_appid"), meta.get("openid")])
+
+
+def _notify_words(meta: dict[str, Any]) -> tuple[Text, Text]:
+    key = meta.get("key_version")
+    verified = Text(f"验签通过（密钥 v{key}）", f"signature right (key v{key})")
+    results = {
+        "processed": Text("已处理", "processed"),
+        "duplicate": Text("重复", "duplicate"),
+        "mismatch": Text("内容不符", "content differs"),
+        "deferred": Text("待查单确认", "to be confirmed by a query"),
+    }
+    result = results[meta["result"]]
+    title = Text("收到微信支付通知", "WeChat payment notification received")
+    number = meta.get("transaction_id")
+    return title, _line([verified.zh, result.zh, number], [verified.en, result.en, number])
+
+
+def _moved_words(meta: dict[str, Any]) -> tuple[Text, Text]:
+    cause = _CAUSES[meta["cause"]]
+    fields = ", ".join(meta.get("fields", ()))
+    if "anomaly" in meta:
+        what = _ANOMALIES[meta["anomaly"]]
+        title = Text(f"需核实：{what.zh}", f"Needs a look: {what.en}")
+        return title, _line([cause.zh, fields], [cause.en, fields])
+    before, after = STATUS_WORDS[meta["from"]], STATUS_WORDS[meta["to"]]
+    title = Text(f"状态变更：{before.zh} → {after.zh}", f"Status: {before.en} → {after.en}")
+    late = meta.get("late")
+    checked = meta.get("amount_checked")
+    return title, _line(
+        [cause.zh, checked and "金额一致", late and "关闭后到账", meta.get("code")],
+        [cause.en, checked and "amount agrees", late and "after it was closed", meta.get("code")],
+    )
+
+
+def _action_words(meta: dict[str, Any]) -> tuple[Text, Text]:
+    action = _ACTIONS[meta["action"]]
+    title = Text(f"{meta['actor']} {action.zh}", f"{meta['actor']} {action.en}")
+    return title, _line([meta.get("note")])
+
+
+_WORDS = {
+    "gateway.call": _call_words,
+    "pay_params.issued": _params_words,
+    "notify.received": _notify_words,
+    "order.status_changed": _moved_words,
+    "operator.action": _action_words,
+}

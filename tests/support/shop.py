@@ -1,0 +1,366 @@
+"""A lived-in installation to look at: two providers, tenants, orders in every state, people to sign in as.
+
+Rows are written as they would stand after real traffic; money and states obey the database's own rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import insert
+
+from spapp.accounts.models import Membership, Person, Role
+from spapp.accounts.passwords import hash_password
+from spcore.audit.actor import Actor
+from spcore.audit.writer import Act, record
+from spcore.db.base import table_of
+from spcore.db.engine import Database
+from spcore.db.scope import DoorScope, ProviderScope, TenantScope
+from spcore.ids import new_id, new_ulid
+from spcore.providers.models import Provider
+from sptenants.orders import timeline
+from sptenants.orders.models import Attempt, Order, TimelineEntry
+from sptenants.orders.timeline import Note
+from sptenants.registry.models import ApiKey, AppBinding, AppClaim, Tenant
+from sptenants.registry.tokens import new_api_key, new_route_key
+
+PASSWORD = "a long walk by the canal"
+LONG_NAME = "上海市徐汇区漕河泾新兴技术开发区力行健身俱乐部有限公司（徐汇滨江旗舰店）"
+HOSTILE_NAME = '<script>alert("x")</script>{{7*7}}&lt;b&gt;'
+TRANSACTION_ID = "4200002611202611215530918274"
+OPENID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+
+MOST_FEN = 999_999_999
+"""The largest amount WeChat Pay takes."""
+
+
+@dataclass(slots=True)
+class Shop:
+    """What tests need to find things again."""
+
+    now: datetime
+    providers: list[ProviderScope] = field(default_factory=list)
+    tenants: dict[str, TenantScope] = field(default_factory=dict)
+    orders: dict[str, str] = field(default_factory=dict)
+    """Order ids by what stands out about them."""
+    people: dict[str, str] = field(default_factory=dict)
+    """E-mail addresses by role."""
+
+
+async def fill(database: Database, now: datetime, *, plain_orders: int = 45) -> Shop:
+    """Fill an empty, migrated database; `plain_orders` paid orders make the list several pages long."""
+    shop = Shop(now)
+    first = await _provider(database, shop, "云启支付服务", "1900000109", "test")
+    second = await _provider(database, shop, "汇通科技", "1900000217", "test")
+    for name, number, status in (
+        ("晨曦咖啡", "1612345678", "live"),
+        (LONG_NAME, "1623456701", "live"),
+        ("阿婆生煎", "1634567012", "onboarding"),
+        (HOSTILE_NAME, "1645670123", "suspended"),
+    ):
+        await _tenant(database, shop, first, name, number, status)
+    await _tenant(database, shop, second, "仁康门诊部", "1667012345", "live")
+    await _bind(database, shop.tenants["晨曦咖啡"], shop.now)
+    await _key(database, shop.tenants["晨曦咖啡"], shop.now)
+    await _people(database, shop)
+    await _orders(database, shop, plain_orders)
+    return shop
+
+
+async def _provider(database: Database, shop: Shop, name: str, mch_id: str, mode: str) -> ProviderScope:
+    scope = ProviderScope(new_id("prv", shop.now))
+    row = {
+        "id": scope.provider_id,
+        "mode": mode,
+        "kind": "ordinary",
+        "name": name,
+        "mch_id": mch_id,
+        "appid": f"wx{int(mch_id):016x}",
+        "api_version": "v2",
+        "sign_type": "HMAC-SHA256",
+        "status": "active",
+        "route_key": new_route_key(),
+        "key_epoch": 1,
+        "created_at": shop.now,
+        "updated_at": shop.now,
+    }
+    async with database.write(scope) as session:
+        await session.execute(insert(table_of(Provider)), [row])
+    shop.providers.append(scope)
+    return scope
+
+
+async def _tenant(
+    database: Database, shop: Shop, provider: ProviderScope, name: str, number: str, status: str
+) -> None:
+    scope = TenantScope(provider.provider_id, new_id("ten", shop.now))
+    row = {
+        "id": scope.tenant_id,
+        "provider_id": provider.provider_id,
+        "sub_mch_id": number,
+        "name": name,
+        "status": status,
+        "route_key": new_route_key(),
+        "server_per_second": 200,
+        "session_per_second": 20,
+        "created_at": shop.now - timedelta(days=40),
+        "updated_at": shop.now,
+    }
+    act = Act(
+        actor=Actor("cli", None, "wxsp import"),
+        action="tenant.status_changed",
+        object_kind="tenant",
+        object_id=scope.tenant_id,
+        tenant_id=scope.tenant_id,
+        before={"status": "draft"},
+        after={"status": status},
+    )
+    async with database.write(provider) as session:
+        await session.execute(insert(table_of(Tenant)), [row])
+        await record(session, provider.provider_id, act, shop.now)
+    shop.tenants[name] = scope
+
+
+async def _bind(database: Database, tenant: TenantScope, now: datetime) -> None:
+    wanted = (
+        ("wx3f8c21d0b7e6a91c", "miniprogram", "merchant", "verified", 1),
+        ("wx8b1d04c99e23f5aa", "official_account", "merchant", "unverified", 0),
+        ("wx5b77e40aa1c2d3e4", "miniprogram", "provider", "invalid", 0),
+    )
+    claims = [{"mode": "test", "sub_appid": appid, "provider_id": tenant.provider_id} for appid, *_ in wanted]
+    rows = [
+        {
+            "id": new_id("bnd", now),
+            "provider_id": tenant.provider_id,
+            "tenant_id": tenant.tenant_id,
+            "slot": slot,
+            "mode": "test",
+            "sub_appid": appid,
+            "kind": kind,
+            "owner": owner,
+            "status": status,
+            "secret_sealed": b"sealed" if version else None,
+            "secret_version": version,
+            "secret_fingerprint": "5d41402abc4b2a76" if version else None,
+            "created_at": now,
+            "updated_at": now,
+        }
+        for slot, (appid, kind, owner, status, version) in enumerate(wanted, start=1)
+    ]
+    async with database.write(ProviderScope(tenant.provider_id)) as session:
+        await session.execute(insert(table_of(AppClaim)), claims)
+        await session.execute(insert(table_of(AppBinding)), rows)
+
+
+async def _key(database: Database, tenant: TenantScope, now: datetime) -> None:
+    made = new_api_key("wsk", "test")
+    row = {
+        "id": new_id("key", now),
+        "provider_id": tenant.provider_id,
+        "tenant_id": tenant.tenant_id,
+        "name": "server",
+        "secret_hash": made.secret_hash,
+        "hint": made.hint,
+        "created_at": now,
+    }
+    async with database.write(ProviderScope(tenant.provider_id)) as session:
+        await session.execute(insert(table_of(ApiKey)), [row])
+
+
+@cache
+def _password_hash() -> str:
+    return hash_password(PASSWORD)
+
+
+async def _people(database: Database, shop: Shop) -> None:
+    first, merchant = shop.providers[0], shop.tenants["晨曦咖啡"]
+    places: Sequence[tuple[Role, str, str | None, str | None]] = (
+        (Role.PLATFORM_ADMIN, "周平", None, None),
+        (Role.PLATFORM_AUDITOR, "吴审", None, None),
+        (Role.PROVIDER_OWNER, "王敏", first.provider_id, None),
+        (Role.PROVIDER_VIEWER, "李看", first.provider_id, None),
+        (Role.MERCHANT_USER, "陈店长", merchant.provider_id, merchant.tenant_id),
+    )
+    hashed = _password_hash()
+    for role, name, provider_id, tenant_id in places:
+        person_id, email = new_id("per", shop.now), f"{role.value}@example.com"
+        person = {
+            "id": person_id,
+            "email": email,
+            "name": name,
+            "password_hash": hashed,
+            "status": "active",
+            "created_at": shop.now,
+        }
+        membership = {
+            "id": new_id("mbr", shop.now),
+            "person_id": person_id,
+            "role": role.value,
+            "provider_id": provider_id,
+            "tenant_id": tenant_id,
+            "created_at": shop.now,
+        }
+        async with database.write(DoorScope()) as session:
+            await session.execute(insert(table_of(Person)), [person])
+            await session.execute(insert(table_of(Membership)), [membership])
+        shop.people[role.value] = email
+
+
+async def _orders(database: Database, shop: Shop, plain: int) -> None:
+    coffee, gym = shop.tenants["晨曦咖啡"], shop.tenants[LONG_NAME]
+    clinic = shop.tenants["仁康门诊部"]
+    ago = timedelta(seconds=20)
+    rows: dict[TenantScope, list[OrderRows]] = {coffee: [], gym: [], clinic: []}
+    for place in range(plain):
+        at = shop.now - timedelta(minutes=10) - ago * (plain - place)
+        rows[coffee].append(_order(coffee, at, f"T2026112100{place:04d}", "美式咖啡", 1200 + place * 10))
+    made: Sequence[tuple[str, TenantScope, str, str, int, dict[str, Any]]] = (
+        ("other tenant", clinic, "H0000000000001", "体检套餐 B", 45_000, {}),
+        ("closed", coffee, "T20261121001001", "停车缴费 沪A·8**2K", 1_880, {"status": "closed"}),
+        ("failed", gym, "T20261121001002", "会员充值", 6_800, {"status": "failed"}),
+        ("refunded", coffee, "T20261121001003", "亲子营地 12/05", 120_000, {"refunded": 120_000}),
+        ("partly", coffee, "T20261121001004", "冬季外套", 89_900, {"refunded": 20_000}),
+        ("unclear", coffee, "T20261121001005", "鲜花配送", 7_500, {"status": "submitting"}),
+        ("pending", coffee, "T20261121001006", "外卖订单", 3_650, {"status": "pending"}),
+        ("mismatch", gym, "T20261121001007", "年卡会员", 256_000, {"status": "pending", "bad": True}),
+        ("largest", gym, "X" * 32, LONG_NAME * 3, MOST_FEN, {"transaction": TRANSACTION_ID}),
+        ("hostile", coffee, "T20261121001008", HOSTILE_NAME, 100, {}),
+        ("healed", coffee, "T20261121001009", "双人影票 + 小食", 32_000, {"paid_by": "query"}),
+        ("latest", coffee, "T20261121001010", "拿铁双人套餐", 12_800, {}),
+    )
+    for place, (key, tenant, number, what, amount, shape) in enumerate(made):
+        at = shop.now - timedelta(minutes=6) + ago * place
+        made_now = _order(tenant, at, number, what, amount, **shape)
+        rows[tenant].append(made_now)
+        shop.orders[key] = made_now.order["id"]
+    for tenant, stored in rows.items():
+        async with database.write(tenant) as session:
+            await session.execute(insert(table_of(Order)), [row.order for row in stored])
+            await session.execute(insert(table_of(Attempt)), [row.attempt for row in stored])
+            await session.execute(
+                insert(table_of(TimelineEntry)), [step for row in stored for step in row.steps]
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRows:
+    order: dict[str, Any]
+    attempt: dict[str, Any]
+    steps: list[dict[str, Any]]
+
+
+def _order(
+    tenant: TenantScope,
+    at: datetime,
+    number: str,
+    what: str,
+    amount: int,
+    *,
+    status: str = "paid",
+    refunded: int = 0,
+    paid_by: str = "notify",
+    transaction: str | None = None,
+    bad: bool = False,
+) -> OrderRows:
+    order_id, out_trade_no = new_id("ord", at), new_ulid(at)
+    paid = status == "paid"
+    owner = {"provider_id": tenant.provider_id, "tenant_id": tenant.tenant_id}
+    transaction_id = (transaction or f"42000026{int(at.timestamp() * 1000):020d}") if paid else None
+    order = owner | {
+        "id": order_id,
+        "merchant_order_no": number,
+        "out_trade_no": out_trade_no,
+        "status": status,
+        "anomaly": "amount_mismatch" if bad else None,
+        "amount": amount,
+        "refunded_amount": refunded,
+        "refunding_amount": 0,
+        "currency": "CNY",
+        "description": what,
+        "trade_type": "JSAPI",
+        "sub_appid": "wx3f8c21d0b7e6a91c",
+        "openid": OPENID,
+        "source": "api_key",
+        "created_by": "server",
+        "metadata": {},
+        "profit_sharing": False,
+        "fingerprint": "0" * 64,
+        "fingerprints": {},
+        "created_at": at,
+        "updated_at": at,
+        "expires_at": at + timedelta(minutes=30),
+        "paid_at": at + timedelta(seconds=3) if paid else None,
+        "paid_by": paid_by if paid else None,
+        "closed_at": at + timedelta(minutes=6) if status == "closed" else None,
+        "transaction_id": transaction_id,
+        "failure": {"api": "unifiedorder", "code": "APPID_MCHID_NOT_MATCH", "message": "AppID 与商户号不匹配"}
+        if status == "failed"
+        else None,
+        "event_sequence": 0,
+        "checks": 0,
+        "state_since": at,
+    }
+    notes = _story(status, paid_by, bad)
+    steps = [
+        row
+        for place, note in enumerate(notes)
+        for row in timeline.rows(
+            tenant.provider_id,
+            tenant.tenant_id,
+            order_id,
+            at + timedelta(milliseconds=220 + place * 940),
+            [note],
+        )
+    ]
+    attempt = owner | {
+        "out_trade_no": out_trade_no,
+        "order_id": order_id,
+        "number": 1,
+        "state": {"pending": "payable"}.get(status, status),
+        "amount": amount,
+        "trade_type": "JSAPI",
+        "api_version": "v2",
+        "sign_type": "HMAC-SHA256",
+        "key_version": 1,
+        "kind": "ordinary",
+        "mch_id": "1900000109",
+        "appid": "wx8888888888888888",
+        "sub_mch_id": "1612345678",
+        "sub_appid": "wx3f8c21d0b7e6a91c",
+        "request": {},
+        "prepay_id": None if status in ("failed", "submitting") else f"wx{out_trade_no}",
+        "repeats": 0,
+        "created_at": at,
+    }
+    return OrderRows(order, attempt, steps)
+
+
+def _story(status: str, paid_by: str, bad: bool) -> list[Note]:
+    asked = {"operation": "unifiedorder", "http_status": 200, "elapsed_ms": 186}
+    if status == "submitting":
+        return [Note("gateway.call", "bad", asked | {"http_status": 504, "error": "unknown_outcome"})]
+    if status == "failed":
+        refused = asked | {"err_code": "APPID_MCHID_NOT_MATCH", "err_message": "AppID 与商户号不匹配"}
+        return [Note("gateway.call", "bad", refused), timeline.moved("submitting", "failed", "gateway")]
+    story = [
+        Note("gateway.call", "ok", asked | {"prepay_id": "wx21142032…", "wechat_request_id": "08F3A2D4"}),
+        timeline.moved("submitting", "pending", "gateway"),
+        timeline.params_issued("HMAC-SHA256", "wx3f8c21d0b7e6a91c", OPENID, "miniprogram"),
+    ]
+    if bad:
+        story.append(timeline.anomaly("amount_mismatch", "notify", fields=["total_fee"]))
+    if status == "closed":
+        story += [timeline.acted("王敏", "close", None), timeline.moved("pending", "closed", "operator")]
+    if status == "paid":
+        facts = {"result": "processed", "key_version": 1, "transaction_id": TRANSACTION_ID}
+        story.append(
+            Note("notify.received", "ok", facts)
+            if paid_by == "notify"
+            else Note("gateway.call", "ok", asked | {"operation": "orderquery"})
+        )
+        story.append(timeline.moved("pending", "paid", paid_by, amount_checked=True))
+    return story
