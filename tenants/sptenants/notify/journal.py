@@ -1,0 +1,167 @@
+"""The journal of notifications: what arrived at a tenant's address, and what came of it (B06, B09, N*).
+
+The body is kept as evidence and stays on the server: it holds a signature (rule C6 a).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spcore.db.base import table_of
+from spcore.db.scope import TenantScope
+from spcore.ids import new_id
+from sptenants.notify.models import Notification, StrayNotification
+from sptenants.registry.access import RequestFacts
+
+Result = Literal["processed", "duplicate", "rejected", "unmatched", "mismatch", "deferred"]
+
+MAX_REFUSED_BODY = 4096
+"""Of a message that proves nothing only its beginning is kept."""
+MAX_STRAYS = 1000
+"""Distinct messages kept from addresses that belong to nobody; the rest is only counted."""
+
+_KEPT_HEADERS = ("content-type", "user-agent", "request-id")
+_MAX_HEADER = 256
+_OVERFLOW = "overflow"
+_JOURNAL = table_of(Notification)
+_STRAYS = table_of(StrayNotification)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message as it came in."""
+
+    version: str
+    kind: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    facts: RequestFacts
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the body in hex: the same message again is the same row."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of a message. `settled` answers SUCCESS, so that WeChat stops repeating it."""
+
+    result: Result
+    settled: bool
+    reason: str | None = None
+    key_version: int | None = None
+    out_trade_no: str | None = None
+    transaction_id: str | None = None
+    order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Journalled:
+    """The row of a message, and whether it is the first of its kind."""
+
+    id: str
+    first: bool
+
+
+async def write(
+    session: AsyncSession, scope: TenantScope, incoming: Incoming, finding: Finding, now: datetime
+) -> Journalled:
+    """Store a message with its finding in the caller's transaction; the same bytes again only count up.
+
+    A finding that settled the message stays; one that did not gives way to a better one.
+    """
+    proven = finding.result != "rejected"
+    row = {
+        "id": new_id("ntf", now),
+        "provider_id": scope.provider_id,
+        "tenant_id": scope.tenant_id,
+        "version": incoming.version,
+        "kind": incoming.kind,
+        "digest": incoming.digest,
+        "body": incoming.body if proven else incoming.body[:MAX_REFUSED_BODY],
+        "headers": {
+            name: incoming.headers[name][:_MAX_HEADER] for name in _KEPT_HEADERS if name in incoming.headers
+        },
+        "peer": incoming.facts.peer,
+        "request_id": incoming.facts.request_id,
+        "received_at": now,
+        "received": 1,
+        "last_received_at": now,
+        "result": finding.result,
+        "reason": finding.reason,
+        "key_version": finding.key_version,
+        "out_trade_no": finding.out_trade_no,
+        "transaction_id": finding.transaction_id,
+        "order_id": finding.order_id,
+        "answered": "SUCCESS" if finding.settled else "FAIL",
+    }
+    insert = _insert_into(session)(_JOURNAL)
+    new = insert.excluded
+    open_ = _JOURNAL.c.answered == "FAIL"
+    statement = insert.on_conflict_do_update(
+        index_elements=["tenant_id", "version", "kind", "digest"],
+        set_={
+            "received": _JOURNAL.c.received + 1,
+            "last_received_at": new.last_received_at,
+            **{
+                name: case((open_, new[name]), else_=_JOURNAL.c[name])
+                for name in ("result", "reason", "answered")
+            },
+            **{
+                name: func.coalesce(new[name], _JOURNAL.c[name])
+                for name in ("key_version", "out_trade_no", "transaction_id", "order_id")
+            },
+        },
+    ).returning(_JOURNAL.c.id, _JOURNAL.c.received)
+    stored = (await session.execute(statement, row)).one()
+    return Journalled(stored.id, first=stored.received == 1)
+
+
+async def settle(session: AsyncSession, scope: TenantScope, journalled: Journalled, finding: Finding) -> None:
+    """Change the finding of a message that had been put off."""
+    await session.execute(
+        update(_JOURNAL)
+        .where(_JOURNAL.c.tenant_id == scope.tenant_id, _JOURNAL.c.id == journalled.id)
+        .values(
+            result=finding.result,
+            reason=finding.reason,
+            answered="SUCCESS" if finding.settled else "FAIL",
+        )
+    )
+
+
+async def write_stray(session: AsyncSession, route_key: str, incoming: Incoming, now: datetime) -> None:
+    """Count a message at an address that belongs to nobody; the address itself is kept as a digest only."""
+    route_digest = hashlib.sha256(route_key.encode()).hexdigest()
+    digest = hashlib.sha256(route_digest.encode() + incoming.body).hexdigest()
+    known = select(_STRAYS.c.digest).where(_STRAYS.c.digest == digest)
+    if (await session.execute(known)).scalar_one_or_none() is None:
+        held = await session.scalar(select(func.count()).select_from(_STRAYS))
+        if (held or 0) >= MAX_STRAYS:
+            digest = route_digest = _OVERFLOW
+    row: dict[str, Any] = {
+        "digest": digest,
+        "route_digest": route_digest,
+        "size": len(incoming.body),
+        "peer": incoming.facts.peer,
+        "received": 1,
+        "received_at": now,
+        "last_received_at": now,
+    }
+    insert = _insert_into(session)(_STRAYS)
+    changes = {"received": _STRAYS.c.received + 1, "last_received_at": insert.excluded.last_received_at}
+    await session.execute(insert.on_conflict_do_update(index_elements=["digest"], set_=changes), row)
+
+
+def _insert_into(session: AsyncSession) -> Any:
+    postgres = session.get_bind().dialect.name == "postgresql"
+    return postgresql.insert if postgres else sqlite.insert

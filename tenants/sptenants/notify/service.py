@@ -1,0 +1,212 @@
+"""The way of a notification (architecture section 3): evidence, journal and event in one commit.
+
+The address gives the tenant before the body is read; the provider's own keys and the order's own algorithm
+verify it; every identity and the amount must agree with the order (rules C1-C6, I3). The answer leaves after
+the commit that makes it true (rule T5); an exception anywhere is a 5xx, and WeChat repeats the message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spcore.clock import Clock
+from spcore.db.engine import Database
+from spcore.db.scope import DoorScope, TenantScope
+from spcore.providers.keyring import Keyring
+from spcore.providers.profile import ProviderProfile
+from sptenants.notify import journal
+from sptenants.notify.journal import Finding, Incoming, Journalled
+from sptenants.orders import evidence, repository
+from sptenants.orders.evidence import Applied, Evidence, Verdict
+from sptenants.orders.line import Case, GatewayPicker, Line
+from sptenants.orders.timeline import Note
+from sptenants.registry.door import Door
+from wechatpay.credentials import SignType
+from wechatpay.errors import NotificationRejected
+from wechatpay.v2 import notify as v2
+from wechatpay.v2.notify import PaymentFields, VerifiedPayment
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What WeChat is told. API v2 wants HTTP 200 and says everything in the body."""
+
+    body: bytes
+    settled: bool
+    status: int = 200
+    content_type: str = "text/xml"
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One message in the light of our rows."""
+
+    finding: Finding
+    case: Case | None = None
+    notes: tuple[Note, ...] = ()
+
+
+class NotifyService:
+    """Takes notifications from WeChat. No header, host, mode or setting weakens a check (C4, N06)."""
+
+    def __init__(
+        self, database: Database, clock: Clock, door: Door, keyring: Keyring, gateways: GatewayPicker
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._door = door
+        self._keyring = keyring
+        self._line = Line(keyring, gateways)
+
+    async def payment_v2(self, route_key: str, incoming: Incoming) -> Answer:
+        """Take a v2 payment notification. Raises ProviderNotReady when no key can be read."""
+        owner = await self._door.by_route_key(route_key)
+        if owner is None or owner.tenant is None:
+            return await self._stray(route_key, incoming)
+        scope = TenantScope(owner.provider.id, owner.tenant.id)
+        try:
+            fields = v2.read_payment(incoming.body)
+        except NotificationRejected as rejected:
+            return await self._refuse(scope, incoming, rejected.reason)
+        keys = await self._keyring.v2(owner.provider.id, owner.provider.key_epoch)
+        now = self._clock.now()
+        async with self._database.write(scope) as session:
+            case = await repository.case_of_out_trade_no(session, scope, fields.out_trade_no.text)
+            try:
+                payment = v2.verify_payment(fields, keys.verifying(now), _sign_type(owner.provider, case))
+            except NotificationRejected as rejected:
+                judged = _Judged(_refused(fields, rejected))
+            else:
+                judged = await self._judge(session, scope, case, payment, now)
+            journalled = await journal.write(session, scope, incoming, judged.finding, now)
+            await self._tell(session, judged, journalled, now)
+        _log_finding(scope, judged.finding)
+        if judged.finding.result == "deferred" and judged.case is not None:
+            return await self._confirm(scope, judged.case, judged.finding, journalled)
+        return _answer(judged.finding)
+
+    async def not_in_use(self, route_key: str, incoming: Incoming, reason: str) -> Answer:
+        """Take a message that nothing of ours asked for: journalled, refused, never acted upon."""
+        owner = await self._door.by_route_key(route_key)
+        if owner is None or owner.tenant is None:
+            return await self._stray(route_key, incoming)
+        return await self._refuse(TenantScope(owner.provider.id, owner.tenant.id), incoming, reason)
+
+    async def _judge(
+        self,
+        session: AsyncSession,
+        scope: TenantScope,
+        case: Case | None,
+        payment: VerifiedPayment,
+        now: datetime,
+    ) -> _Judged:
+        """Decide on a message whose signature is right, and apply it when everything agrees."""
+        finding = Finding(
+            "unmatched",
+            settled=False,
+            key_version=payment.key_version,
+            out_trade_no=payment.out_trade_no.text,
+            transaction_id=payment.transaction_id.text,
+        )
+        if case is None:
+            # Perhaps an order of another tenant; from this address it does not exist (B02, B04, B06).
+            return _Judged(replace(finding, reason="unknown_order"))
+        finding = replace(finding, order_id=case.order.id)
+        if not payment.succeeded:
+            return _Judged(replace(finding, result="mismatch", settled=True, reason="result_code"), case)
+        if payment.needs_query and case.order.transaction_id != payment.transaction_id.text:
+            return _Judged(replace(finding, result="deferred", reason="ambiguous_text"), case)
+        proof = Evidence.of_notification(payment)
+        applied = await evidence.apply(session, scope, case, proof, now)
+        return _Judged(_finding_of(applied, finding), case, applied.notes)
+
+    async def _tell(
+        self, session: AsyncSession, judged: _Judged, journalled: Journalled, now: datetime
+    ) -> None:
+        """Write the order's timeline: each distinct message once, however often it comes."""
+        if judged.case is None or not (journalled.first or judged.finding.result == "processed"):
+            return
+        finding = judged.finding
+        meta = {
+            "result": finding.result,
+            "reason": finding.reason,
+            "key_version": finding.key_version,
+            "transaction_id": finding.transaction_id,
+            "notification_id": journalled.id,
+        }
+        received = Note("notify.received", "ok" if finding.settled else "wait", meta)
+        await repository.insert_notes(session, judged.case.order, now, (received, *judged.notes))
+
+    async def _confirm(
+        self, scope: TenantScope, case: Case, finding: Finding, journalled: Journalled
+    ) -> Answer:
+        """Rule C6 f: the signature of such a message proves too little, so WeChat's own word decides."""
+        found = await self._line.query(case)
+        if found.kind in {"unclear", "absent"}:
+            return _answer(finding)
+        now = self._clock.now()
+        async with self._database.write(scope) as session:
+            if found.kind == "paid" and found.state is not None:
+                applied = await evidence.apply(session, scope, case, Evidence.of_query(found.state), now)
+                finding = _finding_of(applied, replace(finding, reason="confirmed_by_query"))
+                await repository.insert_notes(session, case.order, now, (found.note, *applied.notes))
+            else:
+                finding = replace(finding, result="rejected", reason="not_confirmed")
+            await journal.settle(session, scope, journalled, finding)
+        _log_finding(scope, finding)
+        return _answer(finding)
+
+    async def _refuse(self, scope: TenantScope, incoming: Incoming, reason: str) -> Answer:
+        finding = Finding("rejected", settled=False, reason=reason)
+        async with self._database.write(scope) as session:
+            await journal.write(session, scope, incoming, finding, self._clock.now())
+        _log_finding(scope, finding)
+        return _answer(finding)
+
+    async def _stray(self, route_key: str, incoming: Incoming) -> Answer:
+        async with self._database.write(DoorScope()) as session:
+            await journal.write_stray(session, route_key, incoming, self._clock.now())
+        _log.warning("notify.stray", peer=incoming.facts.peer, size=len(incoming.body))
+        return Answer(v2.nack("unknown address"), settled=False)
+
+
+def _sign_type(provider: ProviderProfile, case: Case | None) -> SignType:
+    """The algorithm is the order's own, or the provider's; the message has no say in it (C1, N03)."""
+    return SignType(case.attempt.sign_type if case and case.attempt else provider.sign_type)
+
+
+def _refused(fields: PaymentFields, rejected: NotificationRejected) -> Finding:
+    return Finding("rejected", settled=False, reason=rejected.reason, out_trade_no=fields.out_trade_no.text)
+
+
+def _finding_of(applied: Applied, finding: Finding) -> Finding:
+    """A mismatch is settled too: it is on record now, and no repetition can cure it (B09)."""
+    if applied.verdict is Verdict.PAID:
+        return replace(finding, result="processed", settled=True)
+    if applied.verdict is Verdict.ALREADY:
+        return replace(finding, result="duplicate", settled=True)
+    return replace(finding, result="mismatch", settled=True, reason=applied.reason)
+
+
+def _answer(finding: Finding) -> Answer:
+    if finding.settled:
+        return Answer(v2.ack(), settled=True)
+    return Answer(v2.nack(finding.reason or finding.result), settled=False)
+
+
+def _log_finding(scope: TenantScope, finding: Finding) -> None:
+    log = _log.info if finding.result in {"processed", "duplicate"} else _log.warning
+    log(
+        "notify.received",
+        provider_id=scope.provider_id,
+        tenant_id=scope.tenant_id,
+        order_id=finding.order_id,
+        result=finding.result,
+        reason=finding.reason,
+    )
