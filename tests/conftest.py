@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.databases import postgres_url, sqlite_url
 
 from spcore.db.engine import Database
-from tests.support.databases import postgres_url, sqlite_url
 
 
 class HeldClock:
