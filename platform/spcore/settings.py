@@ -47,7 +47,7 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         "WXSP_METRICS_TOKEN_FILE": "file holding WXSP_METRICS_TOKEN",
         "WXSP_EMBEDDED_WORKER": "1 or 0: whether serve runs the worker inside; default 1 with SQLite only",
         "WXSP_WORKERS": "web processes of serve, 1 to 64",
-        "WXSP_REQUIRE_SECOND_FACTOR": "1 or 0: whether owners must have a second factor",
+        "WXSP_REQUIRE_SECOND_FACTOR": "1 or 0: whether everybody must have a second factor to sign in",
     }
 )
 

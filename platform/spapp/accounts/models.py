@@ -1,4 +1,4 @@
-"""Tables of people, their roles, their console sessions and one-time links."""
+"""Tables of people, their roles, their second factors, their console sessions and one-time links."""
 
 from __future__ import annotations
 
@@ -19,6 +19,20 @@ class Role(StrEnum):
     PROVIDER_FINANCE = "provider_finance"
     PROVIDER_VIEWER = "provider_viewer"
     MERCHANT_USER = "merchant_user"
+
+
+class Level(StrEnum):
+    """How far a session has come.
+
+    `enrol` is never stored: whether a second factor is owed is decided anew at each request, so that
+    WXSP_REQUIRE_SECOND_FACTOR binds sessions that were opened before it was set.
+    """
+
+    PASSWORD = "password"  # noqa: S105 - the name of a level
+    """The password was right, the second factor is still to be given."""
+    ENROL = "enrol"
+    """Signed in, but may do nothing before setting up a second factor."""
+    FULL = "full"
 
 
 class Person(Model):
@@ -63,18 +77,47 @@ class ConsoleSession(Model):
     """A signed-in browser. The cookie holds the token, the database only its hash (decision 12)."""
 
     __tablename__ = "console_sessions"
-    __table_args__ = (Index("ix_console_sessions_person_id", "person_id"),)
+    __table_args__ = (
+        Index("ix_console_sessions_person_id", "person_id"),
+        CheckConstraint("level IN ('password', 'full')", name="level"),
+    )
 
     token_hash: Mapped[str] = mapped_column(primary_key=True)
     person_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
     membership_id: Mapped[str] = mapped_column(ForeignKey("memberships.id", ondelete="CASCADE"))
     """The role the person works in at the moment."""
+    level: Mapped[str]
     csrf_token: Mapped[str]
     peer: Mapped[str]
     user_agent: Mapped[str]
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+
+
+class SecondFactor(Model):
+    """The secret shared with a person's authenticator (RFC 6238); it counts once it was confirmed."""
+
+    __tablename__ = "second_factors"
+
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    secret_sealed: Mapped[bytes]
+    begun_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    last_step: Mapped[int | None]
+    """The time step of the last code that was taken; no code of it or of an earlier one is taken again."""
+
+
+class RecoveryCode(Model):
+    """One of the codes that replace the authenticator once each; only their hashes are stored (A03)."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = (Index("ix_recovery_codes_person_id", "person_id"),)
+
+    code_hash: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class SetupLink(Model):

@@ -213,7 +213,6 @@ async def test_a_changed_password_ends_the_persons_sessions(importing: Importing
                     person_id=members[role].person_id,
                     membership_id=members[role].id,
                     level="full",
-                    level="full",
                     csrf_token="c",
                     peer="192.0.2.1",
                     user_agent="x",
