@@ -1,0 +1,53 @@
+"""What the worker does, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from spapp import housekeeping
+from spapp.accounts.models import WorkerHeartbeat
+from spapp.wiring import Services
+from spcore.db.scope import DoorScope
+from spcore.outbox.runner import OutboxRunner
+
+BATCH = 100
+HEARTBEAT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One kind of work. `run` says how much it did; as long as that is a full batch it runs again at once."""
+
+    name: str
+    every_s: float
+    run: Callable[[], Awaitable[int]]
+    is_due_work: bool = False
+    """Whether `wxsp run-due` does it too: work that waits for somebody, unlike upkeep."""
+
+
+def entries(services: Services, worker_id: str) -> tuple[Entry, ...]:
+    outbox = OutboxRunner(services.database, services.clock, {}, worker_id)
+    started_at = services.clock.now()
+
+    async def beat() -> int:
+        now = services.clock.now()
+        dialect = sqlite if services.database.dialect == "sqlite" else postgresql
+        row = dialect.insert(WorkerHeartbeat).values(worker_id=worker_id, started_at=started_at, at=now)
+        async with services.database.write(DoorScope()) as session:
+            await session.execute(row.on_conflict_do_update(index_elements=["worker_id"], set_={"at": now}))
+        return 0
+
+    async def tidy() -> int:
+        await services.accounts.purge()
+        await housekeeping.tidy(services.database, services.clock)
+        return 0
+
+    return (
+        Entry("heartbeat", HEARTBEAT_S, beat),
+        Entry("outbox", 1.0, lambda: outbox.run_once(BATCH), is_due_work=True),
+        Entry("healing", 1.0, lambda: services.healing.run_due(BATCH), is_due_work=True),
+        Entry("housekeeping", 600.0, tidy),
+    )

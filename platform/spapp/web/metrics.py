@@ -1,0 +1,22 @@
+"""What is measured. Never a tenant, openid or order id as a label (console-and-api-design section 12)."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+
+HTTP_REQUESTS = Counter(
+    "wxsp_http_requests", "Requests answered", ["method", "route", "status"], registry=REGISTRY
+)
+HTTP_DURATION = Histogram(
+    "wxsp_http_request_duration_seconds", "Time to answer a request", ["method", "route"], registry=REGISTRY
+)
+WECHAT_CALLS = Counter("wxsp_wechat_calls", "Calls to WeChat", ["api", "result"], registry=REGISTRY)
+WECHAT_DURATION = Histogram(
+    "wxsp_wechat_call_duration_seconds", "Time of a call to WeChat", ["api"], registry=REGISTRY
+)
+NOTIFIES = Gauge("wxsp_notifies_total", "Notifications in the journal", ["kind", "result"], registry=REGISTRY)
+ORDERS = Gauge("wxsp_orders_total", "Orders by status", ["status"], registry=REGISTRY)
+UNKNOWN_ORDERS = Gauge("wxsp_unknown_orders", "Orders whose outcome at WeChat is unknown", registry=REGISTRY)
+OUTBOX_BACKLOG = Gauge("wxsp_outbox_backlog", "Events not handed on yet", registry=REGISTRY)

@@ -1,0 +1,149 @@
+"""The one place that builds services, and the names under which handlers ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from litestar import Request
+from litestar.di import Provide
+
+from spapp.accounts.people import People
+from spapp.accounts.second_factor import SecondFactors
+from spapp.accounts.service import Accounts
+from spapp.gateways import Gateways, Logins
+from spapp.web.cookies import BrowserCookies
+from spapp.web.guards import provide_staff
+from spapp.web.i18n import choose_language
+from spapp.web.limits import Limits, provide_limited_caller, provide_limited_provider_caller
+from spcore.clock import Clock, SystemClock
+from spcore.db.engine import Database
+from spcore.providers.keyring import Keyring
+from spcore.settings import Settings
+from spcore.vault import Vault
+from sptenants.notify.service import NotifyService
+from sptenants.orders.healing import Healing
+from sptenants.orders.reader import OrderReader
+from sptenants.orders.service import OrderService
+from sptenants.prices.service import Prices
+from sptenants.registry.door import Door
+from sptenants.registry.reader import TenantReader
+from sptenants.registry.service import Registry
+from sptenants.sessions.guards import provide_payer
+from sptenants.sessions.service import Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything a process works with. Made by `build`, ended by `close`."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    vault: Vault
+    keyring: Keyring
+    gateways: Gateways
+    logins: Logins
+    door: Door
+    registry: Registry
+    tenant_reader: TenantReader
+    sessions: Sessions
+    prices: Prices
+    orders: OrderService
+    order_reader: OrderReader
+    notify: NotifyService
+    healing: Healing
+    accounts: Accounts
+    people: People
+    second_factors: SecondFactors
+    limits: Limits
+    cookies: BrowserCookies
+
+    async def close(self) -> None:
+        await self.gateways.close()
+        await self.logins.close()
+        await self.database.close()
+
+
+def build(settings: Settings, clock: Clock | None = None) -> Services:
+    """Build every service over one database. Opens no connection yet."""
+    clock = clock or SystemClock()
+    database = Database(settings.database_url.reveal())
+    vault = Vault(settings.master_keys)
+    keyring = Keyring(database, vault, clock)
+    gateways, logins = Gateways(settings), Logins(settings)
+    door = Door(database, clock)
+    prices = Prices(database)
+    accounts = Accounts(database, clock, second_factor_required=settings.require_second_factor)
+    orders = OrderService(database, clock, keyring, gateways, prices, public_url=settings.public_url)
+    return Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        vault=vault,
+        keyring=keyring,
+        gateways=gateways,
+        logins=logins,
+        door=door,
+        registry=Registry(database, vault, clock),
+        tenant_reader=TenantReader(database),
+        sessions=Sessions(database, vault, clock, logins),
+        prices=prices,
+        orders=orders,
+        order_reader=OrderReader(database, clock),
+        notify=NotifyService(database, clock, door, keyring, gateways),
+        healing=Healing(database, clock, keyring, gateways),
+        accounts=accounts,
+        people=People(database, clock, accounts),
+        second_factors=SecondFactors(
+            database, clock, vault, accounts, issuer=f"wxsp {urlsplit(settings.public_url).hostname}"
+        ),
+        limits=Limits(door, settings.workers),
+        cookies=BrowserCookies.under(settings.public_url),
+    )
+
+
+def dependencies(services: Services) -> Mapping[str, Provide]:
+    """Return what handlers may ask for by name, application-wide."""
+    names = (
+        "accounts",
+        "clock",
+        "database",
+        "door",
+        "healing",
+        "limits",
+        "notify",
+        "order_reader",
+        "orders",
+        "people",
+        "prices",
+        "registry",
+        "second_factors",
+        "sessions",
+        "settings",
+        "tenant_reader",
+    )
+    provided = {name: _the(getattr(services, name)) for name in names}
+    return provided | {
+        # `cookies` is one of the names the framework keeps for itself.
+        "browser_cookies": _the(services.cookies),
+        "caller": Provide(provide_limited_caller),
+        "provider_caller": Provide(provide_limited_provider_caller),
+        "payer": Provide(provide_payer),
+        "staff": Provide(provide_staff),
+        "language": Provide(_language),
+    }
+
+
+async def _language(request: Request[Any, Any, Any]) -> Literal["zh", "en"]:
+    """Dependency `language`: what the API's texts are answered in."""
+    return "en" if choose_language(None, request.headers.get("accept-language", "")) == "en" else "zh"
+
+
+def _the(service: Any) -> Provide:
+    def provide() -> Any:
+        return service
+
+    return Provide(provide, sync_to_thread=False)
