@@ -1,0 +1,1 @@
+"""Pages of a service provider, and what the pages of all three areas share."""

@@ -1,0 +1,197 @@
+"""The frame around every page: menu, place, person. It differs by role and by nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Response
+from sqlalchemy import and_, select
+
+from spapp.accounts.models import Membership, Role
+from spapp.accounts.service import Staff
+from spapp.web.i18n import N_
+from spapp.web.pages import AnyRequest, page
+from spcore.db.engine import Database
+from spcore.db.scope import DoorScope
+from spcore.providers.models import Provider
+from sptenants.registry.models import Tenant
+
+ROLE_WORDS = {
+    Role.PLATFORM_ADMIN: N_("平台管理员"),
+    Role.PLATFORM_AUDITOR: N_("平台审计员"),
+    Role.PROVIDER_OWNER: N_("服务商管理员"),
+    Role.PROVIDER_OPERATOR: N_("运营"),
+    Role.PROVIDER_FINANCE: N_("财务"),
+    Role.PROVIDER_VIEWER: N_("只读"),
+    Role.MERCHANT_USER: N_("商户用户"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    url: str
+    icon: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class NavGroup:
+    word: str
+    items: tuple[NavItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """One of the three areas of the product, as its menu shows it."""
+
+    brand: str
+    home: str
+    groups: tuple[NavGroup, ...]
+
+
+_FOR_DEVELOPERS = NavGroup(N_("开发者"), (NavItem("/docs", "external-link", N_("接口文档")),))
+
+CONSOLE = Area(
+    N_("服务商平台"),
+    "/console/orders",
+    (
+        NavGroup(N_("商户"), (NavItem("/console/tenants", "building-store", N_("特约商户")),)),
+        NavGroup(N_("交易"), (NavItem("/console/orders", "receipt", N_("支付订单")),)),
+        _FOR_DEVELOPERS,
+    ),
+)
+ADMIN = Area(
+    N_("平台管理"),
+    "/admin/transactions",
+    (NavGroup(N_("审计"), (NavItem("/admin/transactions", "list-details", N_("跨租户交易")),)),),
+)
+MERCHANT = Area(
+    N_("商户平台"),
+    "/m/orders",
+    (NavGroup(N_("交易"), (NavItem("/m/orders", "receipt", N_("支付订单")),)), _FOR_DEVELOPERS),
+)
+
+
+REMINDED = frozenset({Role.PLATFORM_ADMIN, Role.PROVIDER_OWNER})
+"""Whoever may change keys and people is reminded of the second factor until they have one."""
+
+
+def area_of(role: str) -> Area:
+    """Return the area that people of a role work in."""
+    if role.startswith("platform_"):
+        return ADMIN
+    return MERCHANT if role == Role.MERCHANT_USER else CONSOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of the person's roles and where it is; `name` is None on the platform."""
+
+    membership_id: str
+    role: str
+    name: str | None
+    number: str | None
+    mode: str | None
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Place:
+        """Read what `shell_for` selects."""
+        membership_id, role, provider_name, mch_id, mode, tenant_name, sub_mch_id = row
+        at_tenant = tenant_name is not None
+        return cls(
+            membership_id,
+            ROLE_WORDS[Role(role)],
+            name=tenant_name if at_tenant else provider_name,
+            number=(sub_mch_id or mch_id) if at_tenant else mch_id,
+            mode=mode,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What `layout/shell.html` shows. `mode` is that of the provider the person works for."""
+
+    area: Area
+    person_name: str
+    email: str
+    place: Place
+    other_places: tuple[Place, ...]
+    lacks_second_factor: bool
+    """Shown as a reminder above the page."""
+
+    @property
+    def brand(self) -> str:
+        return self.area.brand
+
+    @property
+    def home(self) -> str:
+        return self.area.home
+
+    @property
+    def search(self) -> str:
+        return self.area.home
+
+    @property
+    def groups(self) -> tuple[NavGroup, ...]:
+        return self.area.groups
+
+    @property
+    def role(self) -> str:
+        return self.place.role
+
+    @property
+    def mode(self) -> str | None:
+        return self.place.mode
+
+    @property
+    def place_name(self) -> str | None:
+        return self.place.name
+
+    @property
+    def place_number(self) -> str | None:
+        return self.place.number
+
+    @property
+    def initial(self) -> str:
+        return self.person_name[:1].upper()
+
+
+async def shell_for(database: Database, staff: Staff) -> Shell:
+    """Read the person's places, the present one among them; one statement."""
+    query = (
+        select(
+            Membership.id,
+            Membership.role,
+            Provider.name,
+            Provider.mch_id,
+            Provider.mode,
+            Tenant.name,
+            Tenant.sub_mch_id,
+        )
+        .outerjoin(Provider, Provider.id == Membership.provider_id)
+        .outerjoin(
+            Tenant, and_(Tenant.provider_id == Membership.provider_id, Tenant.id == Membership.tenant_id)
+        )
+        .where(Membership.person_id == staff.person_id)
+        .order_by(Membership.id)
+    )
+    async with database.read(DoorScope()) as session:
+        places = [Place.of(row) for row in (await session.execute(query)).all()]
+    return Shell(
+        area=area_of(staff.role),
+        person_name=staff.name,
+        email=staff.email,
+        place=next(place for place in places if place.membership_id == staff.membership_id),
+        other_places=tuple(place for place in places if place.membership_id != staff.membership_id),
+        lacks_second_factor=staff.role in REMINDED and not staff.has_second_factor,
+    )
+
+
+async def show(
+    request: AnyRequest, database: Database, staff: Staff, template: str, /, **context: Any
+) -> Response[str]:
+    """Answer with a page inside the frame."""
+    shell = await shell_for(database, staff)
+    return page(request, template, shell=shell, csrf_token=staff.csrf_token, **context)

@@ -1,0 +1,120 @@
+"""States and codes in words, with the tone that gives them colour and shape (console-and-api-design 6, 11).
+
+The words are Chinese and marked for the catalogue; templates translate them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from spapp.web.i18n import N_
+from sptenants.orders.records import UNCLEAR_AFTER, OrderRecord
+from sptenants.orders.states import OrderStatus
+
+Tone = Literal["ok", "wait", "bad", "mute", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    tone: Tone
+    word: str
+
+
+_ORDER: dict[OrderStatus, Chip] = {
+    OrderStatus.CREATED: Chip("mute", N_("已创建")),
+    OrderStatus.SUBMITTING: Chip("wait", N_("提交中")),
+    OrderStatus.PENDING: Chip("wait", N_("待支付")),
+    OrderStatus.CLOSING: Chip("wait", N_("关闭中")),
+    OrderStatus.PAID: Chip("ok", N_("支付成功")),
+    OrderStatus.CLOSED: Chip("mute", N_("已关闭")),
+    OrderStatus.FAILED: Chip("bad", N_("下单失败")),
+}
+_UNCLEAR = Chip("bad", N_("待核实"))
+_ANOMALY = Chip("bad", N_("需核实"))
+_PARTLY_REFUNDED = Chip("info", N_("部分退款"))
+_FULLY_REFUNDED = Chip("mute", N_("全额退款"))
+
+TENANT: dict[str, Chip] = {
+    "draft": Chip("mute", N_("草稿")),
+    "onboarding": Chip("info", N_("接入中")),
+    "ready": Chip("wait", N_("待上线")),
+    "live": Chip("ok", N_("已上线")),
+    "suspended": Chip("bad", N_("已暂停")),
+    "closed": Chip("mute", N_("已关闭")),
+}
+BINDING: dict[str, Chip] = {
+    "unverified": Chip("wait", N_("待微信侧绑定")),
+    "verified": Chip("ok", N_("已验证")),
+    "invalid": Chip("bad", N_("不匹配")),
+    "disabled": Chip("mute", N_("已停用")),
+}
+KEY_IN_USE = Chip("ok", N_("有效"))
+KEY_REVOKED = Chip("mute", N_("已吊销"))
+
+BINDING_KIND = {"miniprogram": N_("小程序"), "official_account": N_("公众号"), "app": N_("App")}
+BINDING_OWNER = {"merchant": N_("特约商户"), "channel": N_("渠道商"), "provider": N_("服务商")}
+TRADE_TYPE = {"JSAPI": N_("JSAPI 支付"), "NATIVE": N_("扫码支付")}
+SOURCE = {"api_key": N_("API 密钥"), "miniprogram": N_("小程序会话"), "console": N_("控制台")}
+MODE = {"test": N_("测试环境"), "live": N_("正式环境")}
+ACTOR = {
+    "person": N_("成员"),
+    "api_key": N_("API 密钥"),
+    "session": N_("小程序会话"),
+    "cli": N_("命令行"),
+    "system": N_("系统"),
+}
+
+ACTION = {
+    "api_key.created": N_("创建 API 密钥"),
+    "api_key.revoked": N_("吊销 API 密钥"),
+    "binding.changed": N_("修改 AppID 绑定"),
+    "binding.created": N_("绑定 AppID"),
+    "binding.removed": N_("解除 AppID 绑定"),
+    "binding.secret_replaced": N_("更换 AppSecret"),
+    "ledger.exported": N_("导出台账"),
+    "member.added": N_("添加成员"),
+    "order.close_requested": N_("请求关单"),
+    "order.viewed": N_("查看订单详情"),
+    "orders.listed": N_("查看订单列表"),
+    "person.create_admin": N_("创建平台管理员"),
+    "person.set_password": N_("设置密码"),
+    "provider.changed": N_("修改服务商"),
+    "provider.created": N_("新增服务商"),
+    "provider.key_set": N_("更换服务商密钥"),
+    "second_factor.added": N_("启用两步验证"),
+    "second_factor.begun": N_("开始设置两步验证"),
+    "second_factor.refused": N_("动态验证码错误"),
+    "second_factor.removed": N_("移除两步验证"),
+    "second_factor.reset": N_("重置两步验证"),
+    "session.password_accepted": N_("密码验证通过"),
+    "session.sign_in": N_("登录"),
+    "session.sign_in_refused": N_("登录失败"),
+    "session.sign_out": N_("退出登录"),
+    "session.switch_role": N_("切换角色"),
+    "tenant.changed": N_("修改商户资料"),
+    "tenant.created": N_("新增特约商户"),
+    "tenant.status_changed": N_("变更商户状态"),
+    "webhook.created": N_("添加 Webhook 端点"),
+}
+"""Every action of the audit log; a test finds those that are missing."""
+
+
+def order_chips(order: OrderRecord, now: datetime) -> tuple[Chip, ...]:
+    """Return the state, with the refund's word when there is one, and 需核实 beside it for an anomaly."""
+    chip = _ORDER[order.status]
+    if order.status is OrderStatus.SUBMITTING and now - order.state_since > UNCLEAR_AFTER:
+        chip = _UNCLEAR
+    if order.refund_status == "partial":
+        chip = _PARTLY_REFUNDED
+    if order.refund_status == "full":
+        chip = _FULLY_REFUNDED
+    return (chip,) if order.anomaly is None else (chip, _ANOMALY)
+
+
+def notify_chip(order: OrderRecord) -> Chip | None:
+    """Return how the payment became known; None as long as there is nothing to be notified of."""
+    if order.paid_by is None:
+        return None
+    return Chip("ok", N_("已通知")) if order.paid_by == "notify" else Chip("wait", N_("查单补回"))

@@ -1,0 +1,1 @@
+"""Pages of a sub-merchant's people: one tenant, nothing of any other."""

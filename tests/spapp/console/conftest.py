@@ -1,0 +1,35 @@
+"""The lived-in installation behind the real application.
+
+Pages are the same on both databases, so most tests take SQLite; `test_on_postgresql.py` walks through every
+page where row-level security stands behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from litestar.testing import AsyncTestClient
+from tests.conftest import HeldClock
+from tests.support.databases import sqlite_url
+from tests.support.shop import Shop, fill
+from tests.support.visitor import PUBLIC_URL, Visitor, site
+
+from spcore.db.engine import Database
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return sqlite_url(tmp_path)
+
+
+@pytest.fixture
+async def shop(database: Database, clock: HeldClock) -> Shop:
+    return await fill(database, clock.now(), plain_orders=30)
+
+
+@pytest.fixture
+async def visitor(database_url: str, clock: HeldClock) -> AsyncIterator[Visitor]:
+    async with AsyncTestClient(site(database_url, clock), base_url=PUBLIC_URL) as client:
+        yield Visitor(client)
