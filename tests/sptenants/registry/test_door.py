@@ -146,7 +146,16 @@ async def test_a_providers_own_notify_address_names_no_tenant(town: Town) -> Non
     assert (owner.provider, owner.tenant) == (town.sp.provider, None)
 
 
-@pytest.mark.parametrize("route_key", [new_route_key(), "", "x", "../../etc", "é" * 32])
+@pytest.mark.parametrize(
+    "route_key",
+    [
+        pytest.param("A" * len(new_route_key()), id="well formed"),
+        pytest.param("", id="empty"),
+        pytest.param("x", id="short"),
+        pytest.param("../../etc", id="a path"),
+        pytest.param("é" * 32, id="not ASCII"),
+    ],
+)
 async def test_unknown_notify_addresses_are_nobodys(town: Town, route_key: str) -> None:
     assert await town.door.by_route_key(route_key) is None
 
