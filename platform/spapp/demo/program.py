@@ -164,7 +164,9 @@ def _listen(ending: threading.Event) -> None:
         ending.set()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, end)
+    # A program started in the background inherits "ignore SIGINT"; Ctrl-C and `kill -INT` end it all the same.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
 
 
 def _stay(ending: threading.Event, children: Sequence[Child]) -> None:
