@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import (
+    Insert,
     and_,
+    bindparam,
     case,
     delete,
     exists,
@@ -26,6 +28,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import aliased
 
 from spcore.audit.models import AuditHead, AuditRow
+from spcore.db import pins
 from spcore.db.base import table_of
 from spcore.db.guard import ScopeViolation, check
 from spcore.db.scope import (
@@ -210,3 +213,108 @@ def test_a_wide_scope_may_do_what_it_is_for(scope: Scope, statement: Any) -> Non
 def test_a_wide_scope_may_do_nothing_else(scope: Scope, statement: Any) -> None:
     with pytest.raises(ScopeViolation):
         check(scope, statement)
+
+
+def _filtered(tenant: str) -> Any:
+    """One shape, whatever the value: what the guard remembers of it must not include the value."""
+    return select(Price).where(Price.tenant_id == tenant, Price.amount > 5)
+
+
+@pytest.fixture
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
+    shapes: dict[Any, Any] = {}
+    monkeypatch.setattr(pins, "_shapes", shapes)
+    return shapes
+
+
+@pytest.mark.parametrize("first", ["ten_a", "ten_b"])
+def test_T08_a_known_statement_is_still_refused_with_a_neighbours_value(
+    first: str, nothing_remembered: dict[Any, Any]
+) -> None:
+    pins.read(_filtered(first))
+    for _ in range(2):
+        check(MINE, _filtered("ten_a"))
+        check(TenantScope("prv_1", "ten_b"), _filtered("ten_b"))
+        with pytest.raises(ScopeViolation):
+            check(MINE, _filtered("ten_b"))
+        with pytest.raises(ScopeViolation):
+            check(TenantScope("prv_1", "ten_b"), _filtered("ten_a"))
+    assert len(nothing_remembered) == 1
+
+
+def test_T08_a_known_statement_takes_each_value_from_its_own_place() -> None:
+    def statement(one: str, other: str) -> Any:
+        return select(Price, OTHER).where(Price.tenant_id == one, OTHER.tenant_id == other)
+
+    for _ in range(2):
+        check(MINE, statement("ten_a", "ten_a"))
+        for pair in (("ten_a", "ten_b"), ("ten_b", "ten_a")):
+            with pytest.raises(ScopeViolation):
+                check(MINE, statement(*pair))
+
+
+def test_T08_a_statement_made_once_is_checked_with_the_values_of_each_execution() -> None:
+    statement = select(PRICES).where(PRICES.c.tenant_id == bindparam("tenant"))
+    for _ in range(2):
+        check(MINE, statement, [{"tenant": "ten_a"}])
+        for rows in ([{"tenant": "ten_b"}], [{"tenant": "ten_a"}, {"tenant": "ten_b"}], []):
+            with pytest.raises(ScopeViolation):
+                check(MINE, statement, rows)
+
+
+@pytest.mark.parametrize("statement", BEYOND_TENANT.values(), ids=BEYOND_TENANT.keys())
+def test_T08_what_was_refused_is_refused_again(statement: Callable[[], Any]) -> None:
+    for _ in range(3):
+        with pytest.raises(ScopeViolation):
+            check(MINE, statement())
+
+
+@pytest.mark.parametrize("statement", WITHIN_TENANT.values(), ids=WITHIN_TENANT.keys())
+def test_T08_what_passes_for_its_owner_is_refused_to_a_neighbour(statement: Callable[[], Any]) -> None:
+    check(MINE, statement())
+    if pins.read(statement()).queries[0].tables or isinstance(statement(), Insert):
+        with pytest.raises(ScopeViolation):
+            check(TenantScope("prv_2", "ten_b"), statement())
+
+
+def test_T08_values_replaced_by_params_are_refused() -> None:
+    """They take effect when the statement is executed, whatever values it shows."""
+
+    def shown(**replaced: str) -> Any:
+        return select(PRICES.c.code).where(PRICES.c.tenant_id == bindparam("t", "ten_a")).params(**replaced)
+
+    inner = PRICES.alias()
+
+    def nested(**replaced: str) -> Any:
+        part = select(inner.c.code).where(inner.c.tenant_id == bindparam("t", "ten_a")).params(**replaced)
+        return select(PRICES.c.code).where(PRICES.c.tenant_id == "ten_a", PRICES.c.code.in_(part))
+
+    for statement in (shown, nested):
+        check(MINE, statement())
+        for _ in range(2):
+            with pytest.raises(ScopeViolation):
+                check(MINE, statement(t="ten_b"))
+
+
+def test_a_statement_without_a_cache_key_is_read_every_time(nothing_remembered: dict[Any, Any]) -> None:
+    rows = [{"tenant_id": "ten_a", "code": "x"}, {"tenant_id": "ten_a", "code": "y"}]
+    assert insert(Price).values(rows)._generate_cache_key() is None
+    check(MINE, insert(Price).values(rows))
+    with pytest.raises(ScopeViolation):
+        check(MINE, insert(Price).values([rows[0], rows[1] | {"tenant_id": "ten_b"}]))
+    assert nothing_remembered == {}
+
+
+def test_no_more_than_so_many_statements_are_remembered(
+    monkeypatch: pytest.MonkeyPatch, nothing_remembered: dict[Any, Any]
+) -> None:
+    monkeypatch.setattr(pins, "_MOST_SHAPES", 3)
+    for columns in range(1, 10):
+        check(MINE, select(*list(PRICES.c)[:1] * columns).where(PRICES.c.tenant_id == "ten_a"))
+        assert 1 <= len(nothing_remembered) <= 3
+
+
+def test_nothing_of_the_values_is_remembered(nothing_remembered: dict[Any, Any]) -> None:
+    check(MINE, select(PRICES).where(PRICES.c.tenant_id == "ten_a", PRICES.c.code == "private"))
+    assert len(nothing_remembered) == 1
+    assert "private" not in repr(nothing_remembered)

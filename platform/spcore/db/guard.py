@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.sql.selectable import CompoundSelect
 
 from spcore.db.base import owner_columns
-from spcore.db.pins import Column, Query, RawSql, bound_value, queries
+from spcore.db.pins import Column, Query, Reading, Unreadable, bound_value, read
 from spcore.db.scope import (
     DoorScope,
     ImportScope,
@@ -58,10 +58,10 @@ def _before_execute(
 def check(scope: Scope, statement: Any, rows: Sequence[Mapping[str, Any]] = ()) -> None:
     """Raise ScopeViolation unless `statement` keeps within `scope`."""
     try:
-        parts = queries(statement)
-    except RawSql:
-        raise ScopeViolation("a statement may not hold SQL text") from None
-    tables = {table.name: table for part in parts for table in part.tables.values()}
+        reading = read(statement)
+    except Unreadable as why:
+        raise ScopeViolation(f"a statement may not hold {why}") from None
+    tables = {table.name: table for part in reading.queries for table in part.tables.values()}
     target: Table | None = None
     if isinstance(statement, Insert | Update | Delete) and isinstance(statement.table, Table):
         target = statement.table
@@ -85,8 +85,8 @@ def check(scope: Scope, statement: Any, rows: Sequence[Mapping[str, Any]] = ()) 
         case TenantScope() | ProviderScope():
             if isinstance(statement, Insert):
                 _require_own_rows(scope, statement, rows)
-            for part in parts:
-                _require_owner(scope, part, rows)
+            for part in reading.queries:
+                _require_owner(scope, part, reading, rows)
         case _:
             pass
 
@@ -104,7 +104,7 @@ def _owner(scope: TenantScope | ProviderScope, table: Table) -> tuple[str, str] 
 
 
 def _require_owner(
-    scope: TenantScope | ProviderScope, part: Query, rows: Sequence[Mapping[str, Any]]
+    scope: TenantScope | ProviderScope, part: Query, reading: Reading, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     pinned: dict[str, set[Column]] = {}
     for name, table in part.tables.items():
@@ -112,7 +112,7 @@ def _require_owner(
             continue
         column, value = owner
         if value not in pinned:
-            pinned[value] = part.pinned(value, rows)
+            pinned[value] = part.pinned(value, reading.bounds, rows)
         if (name, column) not in pinned[value]:
             raise ScopeViolation(f"{table.name} is used without naming {column} of the scope")
 

@@ -2,6 +2,10 @@
 
 Only what surely narrows the result counts: an equality that is a whole condition of WHERE or of a join, not
 one inside OR, NOT or a column. An outer join's condition narrows the joined side and never the other.
+
+The hot paths execute the same few statements all the time, with other values each time. What a statement
+says is therefore read once per cache key: the key by which SQLAlchemy itself finds the SQL to send, so that
+two statements of one key differ in nothing but the values bound in them. Those are looked at every time.
 """
 
 from __future__ import annotations
@@ -19,8 +23,13 @@ Column = tuple[str, str]
 """A table by the name the statement knows it by, and a column of it."""
 
 
-class RawSql(ValueError):
-    """The statement holds text that nobody can read for its owner."""
+_MOST_SHAPES = 1000
+"""How many statements are remembered; the program has some hundreds."""
+_shapes: dict[Any, list[Query]] = {}
+
+
+class Unreadable(ValueError):
+    """The statement holds something that nobody can read for its owner; the text says what."""
 
 
 @dataclass(slots=True)
@@ -29,14 +38,17 @@ class Query:
 
     around: Query | None
     tables: dict[str, Table] = field(default_factory=dict)
-    values: list[tuple[Column, BindParameter[Any]]] = field(default_factory=list)
+    values: list[tuple[Column, int]] = field(default_factory=list)
+    """Columns that equal a bound value, with the value's position in `Reading.bounds`."""
     links: list[tuple[Column, Column]] = field(default_factory=list)
     """A pin on the first column of a link is a pin on the second one too."""
 
-    def pinned(self, value: str, rows: Sequence[Mapping[str, Any]]) -> set[Column]:
+    def pinned(
+        self, value: str, bounds: Sequence[BindParameter[Any]], rows: Sequence[Mapping[str, Any]]
+    ) -> set[Column]:
         """Return the columns that every row of this query has `value` in."""
-        pinned = self.around.pinned(value, rows) if self.around is not None else set()
-        pinned |= {column for column, bound in self.values if bound_value(bound, rows) == value}
+        pinned = self.around.pinned(value, bounds, rows) if self.around is not None else set()
+        pinned |= {column for column, at in self.values if bound_value(bounds[at], rows) == value}
         grown = True
         while grown:
             grown = False
@@ -47,11 +59,34 @@ class Query:
         return pinned
 
 
-def queries(statement: Any) -> list[Query]:
-    """Return every query of `statement`, the outermost first. Raises RawSql for text inside it."""
-    reader = _Reader()
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a statement says: its queries, the outermost first, and the values bound in it this time."""
+
+    queries: Sequence[Query]
+    bounds: Sequence[BindParameter[Any]]
+
+
+def read(statement: Any) -> Reading:
+    """Return what `statement` says. Raises Unreadable for text or replaced values inside it."""
+    key = statement._generate_cache_key()
+    if key is None or key.params:
+        return _read_anew(statement, ())
+    found = _shapes.get(key.key)
+    if found is not None:
+        return Reading(found, key.bindparams)
+    reading = _read_anew(statement, key.bindparams)
+    if len(reading.bounds) == len(key.bindparams):  # no value that the key does not know
+        if len(_shapes) >= _MOST_SHAPES:
+            _shapes.clear()
+        _shapes[key.key] = list(reading.queries)
+    return reading
+
+
+def _read_anew(statement: Any, bounds: Sequence[BindParameter[Any]]) -> Reading:
+    reader = _Reader(bounds)
     reader.read(statement, None)
-    return reader.found
+    return Reading(reader.found, reader.bounds)
 
 
 def bound_value(bound: BindParameter[Any], rows: Sequence[Mapping[str, Any]]) -> Any:
@@ -63,11 +98,16 @@ def bound_value(bound: BindParameter[Any], rows: Sequence[Mapping[str, Any]]) ->
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, bounds: Sequence[BindParameter[Any]]) -> None:
         self.found: list[Query] = []
+        self.bounds = list(bounds)
+        self._positions = {id(bound): at for at, bound in enumerate(bounds)}
         self._read: set[int] = set()
 
     def read(self, statement: Any, around: Query | None) -> None:
+        if getattr(statement, "_params", None):
+            # `statement.params(…)` replaces values while the statement is executed, behind `bounds`.
+            raise Unreadable("values given by params()")
         if isinstance(statement, CompoundSelect):
             for part in statement.selects:
                 self.read(part, around)
@@ -77,10 +117,10 @@ class _Reader:
         if isinstance(statement, Update | Delete):
             self._table(query, statement.table)
         if isinstance(statement, Select | Update | Delete):
-            _take_conditions(query, statement.whereclause)
+            self._take_conditions(query, statement.whereclause)
         if isinstance(statement, Select):
             for target, on, _left, flags in statement._setup_joins:
-                _take_join(query, target, on, outer=flags["isouter"], full=flags["full"])
+                self._take_join(query, target, on, outer=flags["isouter"], full=flags["full"])
         written = statement.table if isinstance(statement, Insert) else None
         for child in statement.get_children():
             self._visit(query, child, written)
@@ -88,7 +128,7 @@ class _Reader:
     def _visit(self, query: Query, element: Any, written: Any) -> None:
         match element:
             case TextClause():
-                raise RawSql
+                raise Unreadable("SQL text")
             case Select() | CompoundSelect():
                 self.read(element, query)
             case Alias() | Table() | Subquery() | CTE() | Lateral():
@@ -97,7 +137,7 @@ class _Reader:
                 self._source(query, element.table, written)
             case _:
                 if isinstance(element, Join):
-                    _take_join(
+                    self._take_join(
                         query, element.right, element.onclause, outer=element.isouter, full=element.full
                     )
                 for child in element.get_children():
@@ -117,25 +157,29 @@ class _Reader:
         if isinstance(table, Table):
             query.tables[_name(source)] = table
 
+    def _take_join(self, query: Query, target: Any, on: Any, *, outer: bool, full: bool) -> None:
+        if full or on is None:
+            return
+        self._take_conditions(query, on, only=set(_names(target)) if outer else None)
 
-def _take_join(query: Query, target: Any, on: Any, *, outer: bool, full: bool) -> None:
-    if full or on is None:
-        return
-    _take_conditions(query, on, only=set(_names(target)) if outer else None)
-
-
-def _take_conditions(query: Query, clause: Any, only: set[str] | None = None) -> None:
-    for condition in _conjuncts(clause):
-        if not isinstance(condition, BinaryExpression) or condition.operator is not operators.eq:
-            continue
-        left, right = _column(condition.left), _column(condition.right)
-        for one, other, far in ((left, right, condition.right), (right, left, condition.left)):
-            if one is None or (only is not None and one[0] not in only):
+    def _take_conditions(self, query: Query, clause: Any, only: set[str] | None = None) -> None:
+        for condition in _conjuncts(clause):
+            if not isinstance(condition, BinaryExpression) or condition.operator is not operators.eq:
                 continue
-            if other is not None:
-                query.links.append((other, one))
-            elif isinstance(far, BindParameter):
-                query.values.append((one, far))
+            left, right = _column(condition.left), _column(condition.right)
+            for one, other, far in ((left, right, condition.right), (right, left, condition.left)):
+                if one is None or (only is not None and one[0] not in only):
+                    continue
+                if other is not None:
+                    query.links.append((other, one))
+                elif isinstance(far, BindParameter):
+                    query.values.append((one, self._position(far)))
+
+    def _position(self, bound: BindParameter[Any]) -> int:
+        if id(bound) not in self._positions:
+            self._positions[id(bound)] = len(self.bounds)
+            self.bounds.append(bound)
+        return self._positions[id(bound)]
 
 
 def _conjuncts(clause: Any) -> Iterator[Any]:

@@ -23,6 +23,7 @@ _WIRE_FORM = {
 }
 _NONCE_ALPHABET = string.ascii_letters + string.digits
 _NONCE_LENGTH = 32
+_NONCES = len(_NONCE_ALPHABET) ** _NONCE_LENGTH
 
 
 def sign_base(params: Mapping[str, str | None]) -> str:
@@ -63,7 +64,12 @@ def neutralise(text: str) -> str:
 
 def nonce() -> str:
     """32 random letters and digits from the system's secure source; new for every message."""
-    return "".join(secrets.choice(_NONCE_ALPHABET) for _ in range(_NONCE_LENGTH))
+    number = secrets.randbelow(_NONCES)  # one number has all 32, so that the source is asked once
+    characters = []
+    for _ in range(_NONCE_LENGTH):
+        number, at = divmod(number, len(_NONCE_ALPHABET))
+        characters.append(_NONCE_ALPHABET[at])
+    return "".join(characters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spcore.db.base import table_of
 from spcore.db.scope import TenantScope
 from spcore.vault import SealContext
 from sptenants.registry.models import AppBinding
 
 USABLE = frozenset({"unverified", "verified"})
 """A binding nobody has checked may be tried: only WeChat knows, and its refusal explains itself."""
+
+_BINDINGS = table_of(AppBinding)
+_BINDING_OF = select(_BINDINGS).where(
+    _BINDINGS.c.tenant_id == bindparam("tenant_id"), _BINDINGS.c.sub_appid == bindparam("sub_appid")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class BindingProfile:
     sealed_secret: bytes | None = field(repr=False)
 
     @classmethod
-    def of(cls, row: AppBinding) -> BindingProfile:
+    def of(cls, row: AppBinding | Row[Any]) -> BindingProfile:
         return cls(
             id=row.id,
             slot=row.slot,
@@ -51,9 +58,8 @@ class BindingProfile:
 
 async def binding_of(session: AsyncSession, scope: TenantScope, sub_appid: str) -> BindingProfile | None:
     """Return the tenant's binding of this appid, None when it has none (O06); one statement."""
-    row = await session.scalar(
-        select(AppBinding).where(AppBinding.tenant_id == scope.tenant_id, AppBinding.sub_appid == sub_appid)
-    )
+    values = {"tenant_id": scope.tenant_id, "sub_appid": sub_appid}
+    row = (await session.execute(_BINDING_OF, values)).one_or_none()
     return None if row is None else BindingProfile.of(row)
 
 

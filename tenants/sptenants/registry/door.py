@@ -5,13 +5,16 @@ Whatever a caller says about itself elsewhere (path, body, query) never widens w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, func, literal, or_, select, update
+from sqlalchemy import Column, and_, bindparam, func, or_, select, update
 
 from spcore.audit.actor import Actor
 from spcore.clock import Clock, SystemClock
+from spcore.db.base import Model, table_of
 from spcore.db.engine import Database
 from spcore.db.scope import DoorScope, ProviderScope, TenantScope
 from spcore.errors import Fault, InvalidInput, NotFound, Text
@@ -45,6 +48,53 @@ class RouteOwner:
 
     provider: ProviderProfile
     tenant: TenantProfile | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    id: str
+    provider_id: str
+    tenant_id: str | None
+    name: str
+    last_used_at: datetime | None
+
+
+def _columns(model: type[Model], profile: type[_Key | ProviderProfile | TenantProfile]) -> list[Column[Any]]:
+    """Return the columns of `model` that `profile` is made of, in the order of its fields."""
+    return [table_of(model).c[field.name] for field in fields(profile)]
+
+
+_KEYS, _PROVIDERS, _TENANTS = table_of(ApiKey), table_of(Provider), table_of(Tenant)
+_KEY = _columns(ApiKey, _Key)
+_OWNER = [*_columns(Provider, ProviderProfile), *_columns(Tenant, TenantProfile)]
+
+_BY_API_KEY = (
+    select(*_KEY, *_OWNER)
+    .join(_PROVIDERS, _PROVIDERS.c.id == _KEYS.c.provider_id)
+    .outerjoin(
+        _TENANTS,
+        and_(
+            _TENANTS.c.provider_id == _KEYS.c.provider_id,
+            _TENANTS.c.id == func.coalesce(_KEYS.c.tenant_id, bindparam("tenant_id")),
+        ),
+    )
+    .select_from(_KEYS)
+    .where(_KEYS.c.secret_hash == bindparam("secret_hash"), _KEYS.c.revoked_at.is_(None))
+)
+_BY_ROUTE_KEY = (
+    select(*_OWNER)
+    .select_from(_PROVIDERS)
+    .outerjoin(
+        _TENANTS,
+        and_(_TENANTS.c.provider_id == _PROVIDERS.c.id, _TENANTS.c.route_key == bindparam("route_key")),
+    )
+    .where(
+        or_(
+            _PROVIDERS.c.route_key == bindparam("route_key"),
+            _TENANTS.c.route_key == bindparam("route_key"),
+        )
+    )
+)
 
 
 class Door:
@@ -89,17 +139,9 @@ class Door:
         """
         if not is_route_key(route_key):
             return None
-        query = (
-            select(Provider, Tenant)
-            .outerjoin(Tenant, and_(Tenant.provider_id == Provider.id, Tenant.route_key == route_key))
-            .where(or_(Provider.route_key == route_key, Tenant.route_key == route_key))
-        )
         async with self._database.read(DoorScope()) as session:
-            row = (await session.execute(query)).one_or_none()
-        if row is None:
-            return None
-        provider, tenant = row
-        return RouteOwner(ProviderProfile.of(provider), TenantProfile.of(tenant) if tenant else None)
+            row = (await session.execute(_BY_ROUTE_KEY, {"route_key": route_key})).one_or_none()
+        return RouteOwner(*_owner(row)) if row is not None else None
 
     async def by_tenant_id(self, tenant_id: str) -> tuple[ProviderProfile, TenantProfile] | None:
         """Return a tenant and its provider, for the public sign-in of its mini-program; None when unknown."""
@@ -119,29 +161,17 @@ class Door:
 
     async def _find(
         self, presented: str, tenant_header: str | None
-    ) -> tuple[ApiKey, ProviderProfile, TenantProfile | None]:
+    ) -> tuple[_Key, ProviderProfile, TenantProfile | None]:
         if not is_api_key(presented):
             raise Unauthenticated
-        query = (
-            select(ApiKey, Provider, Tenant)
-            .join(Provider, Provider.id == ApiKey.provider_id)
-            .outerjoin(
-                Tenant,
-                and_(
-                    Tenant.provider_id == ApiKey.provider_id,
-                    Tenant.id == func.coalesce(ApiKey.tenant_id, literal(tenant_header or "")),
-                ),
-            )
-            .where(ApiKey.secret_hash == token_hash(presented), ApiKey.revoked_at.is_(None))
-        )
+        values = {"secret_hash": token_hash(presented), "tenant_id": tenant_header or ""}
         async with self._database.read(DoorScope()) as session:
-            row = (await session.execute(query)).one_or_none()
+            row = (await session.execute(_BY_API_KEY, values)).one_or_none()
         if row is None:
             raise Unauthenticated
-        key, provider, tenant = row
-        return key, ProviderProfile.of(provider), TenantProfile.of(tenant) if tenant else None
+        return _Key(*row[: len(_KEY)]), *_owner(row[len(_KEY) :])
 
-    async def _note_use(self, key: ApiKey) -> None:
+    async def _note_use(self, key: _Key) -> None:
         now = self._clock.now()
         stale = now - USE_NOTED_EVERY
         if key.last_used_at is not None and key.last_used_at > stale:
@@ -179,7 +209,14 @@ def require_open(provider: ProviderProfile, tenant: TenantProfile) -> None:
         raise TenantNotLive(tenant.status)
 
 
-def _actor(key: ApiKey) -> Actor:
+def _owner(row: Sequence[Any]) -> tuple[ProviderProfile, TenantProfile | None]:
+    """Return what the columns _OWNER of a row hold; an outer join may have met no tenant."""
+    split = len(fields(ProviderProfile))
+    provider, tenant = row[:split], row[split:]
+    return ProviderProfile(*provider), TenantProfile(*tenant) if tenant[0] is not None else None
+
+
+def _actor(key: _Key) -> Actor:
     return Actor("api_key", key.id, key.name)
 
 
