@@ -164,7 +164,7 @@ def _listen(ending: threading.Event) -> None:
         ending.set()
         raise KeyboardInterrupt
 
-    # A program started in the background inherits "ignore SIGINT"; Ctrl-C and `kill -INT` end it all the same.
+    # A program started in the background inherits "ignore SIGINT"; an interrupt has to end it all the same.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
 
