@@ -182,6 +182,8 @@ async def _people(database: Database, shop: Shop) -> None:
         (Role.PLATFORM_ADMIN, "周平", None, None),
         (Role.PLATFORM_AUDITOR, "吴审", None, None),
         (Role.PROVIDER_OWNER, "王敏", first.provider_id, None),
+        (Role.PROVIDER_OPERATOR, "赵运", first.provider_id, None),
+        (Role.PROVIDER_FINANCE, "钱财", first.provider_id, None),
         (Role.PROVIDER_VIEWER, "李看", first.provider_id, None),
         (Role.MERCHANT_USER, "陈店长", merchant.provider_id, merchant.tenant_id),
     )

@@ -10,9 +10,10 @@ from sptenants.registry.access import RequestFacts
 
 
 def field(form: Any, name: str) -> str:
-    """Return a text field of a form; a file under its name counts as nothing."""
+    """Return a text field of a form; a file under its name, or a text with a NUL byte, counts as nothing."""
     value = form.get(name, "")
-    return value if isinstance(value, str) else ""
+    # PostgreSQL cannot be asked about a NUL byte.
+    return value if isinstance(value, str) and "\0" not in value else ""
 
 
 def visitor(request: AnyRequest) -> Visitor:

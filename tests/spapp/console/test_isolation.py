@@ -1,0 +1,229 @@
+"""Every page × every object × every role: somebody else's object is no object (T01, S04, rule Y3).
+
+Generated from the route table: a page route that names an object no test knows, or that takes none and is
+not listed here, fails.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from httpx import Response
+from litestar import Litestar
+from sqlalchemy import select
+from tests.conftest import HeldClock
+from tests.support.shop import LONG_NAME, Shop
+from tests.support.visitor import Visitor, site
+
+from spapp.accounts.models import Membership, Role
+from spapp.web import guards
+from spapp.web.guards import PAGE_AREAS, RouteFacts
+from spcore.db.engine import Database
+from spcore.db.scope import DoorScope, TenantScope
+from sptenants.orders.models import Order, TimelineEntry
+
+MISSING = "01JD3K8W7Q4M6X0B2T9V5H1CZN"
+CLINIC = "仁康门诊部"
+NAMES_NO_OBJECT = {
+    "/account/second-factor",
+    "/account/second-factor/confirm",
+    "/account/second-factor/remove",
+    "/admin",
+    "/admin/transactions",
+    "/console",
+    "/console/orders",
+    "/console/tenants",
+    "/m",
+    "/m/orders",
+}
+"""Pages about oneself, and lists; what lists take as filters is tested below."""
+
+READERS = {
+    "console": {role for role in Role if role.startswith("provider_")},
+    "merchant": {Role.MERCHANT_USER},
+    "admin": {Role.PLATFORM_ADMIN, Role.PLATFORM_AUDITOR},
+}
+ACTORS = {
+    "/console/orders/{order_id}/sync": READERS["console"] - {Role.PROVIDER_VIEWER},
+    "/console/orders/{order_id}/close": {Role.PROVIDER_OWNER, Role.PROVIDER_OPERATOR},
+    "/m/orders/{order_id}/sync": READERS["merchant"],
+    "/m/orders/{order_id}/close": READERS["merchant"],
+}
+"""Who may do what, said independently of the routes."""
+
+HOMES = {"provider": "/console/orders", "platform": "/admin/transactions", "merchant": "/m/orders"}
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An object, and where it belongs: to the merchant user's own tenant, its neighbour, or elsewhere."""
+
+    where: str
+    id: str
+
+
+def things(shop: Shop) -> dict[str, tuple[Thing, ...]]:
+    """Return the objects by the name of the path parameter that takes them."""
+    orders, tenants = shop.orders, shop.tenants
+    return {
+        "order_id": (
+            Thing("own", orders["latest"]),
+            Thing("neighbour", orders["largest"]),
+            Thing("neighbour", orders["mismatch"]),
+            Thing("other provider", orders["other tenant"]),
+            # Ids of other kinds of things are no orders either.
+            Thing("nowhere", tenants["晨曦咖啡"].tenant_id),
+        ),
+        "tenant_id": (
+            Thing("own", tenants["晨曦咖啡"].tenant_id),
+            Thing("neighbour", tenants[LONG_NAME].tenant_id),
+            Thing("other provider", tenants[CLINIC].tenant_id),
+            Thing("nowhere", orders["latest"]),
+        ),
+    }
+
+
+def sees(role: Role, where: str) -> bool:
+    if role.startswith("platform_"):
+        return where != "nowhere"
+    return where == "own" or (role.startswith("provider_") and where == "neighbour")
+
+
+def page_routes(app: Litestar) -> Iterator[tuple[RouteFacts, str | None]]:
+    """Yield every page route with the name of the object it takes."""
+    for route in guards.routes(app):
+        if route.area in PAGE_AREAS:
+            named = re.findall(r"\{(\w+)\}", route.path)
+            assert len(named) <= 1, f"{route.path}: say here what it means to name several objects"
+            yield route, named[0] if named else None
+
+
+@pytest.fixture
+def app(database_url: str, clock: HeldClock) -> Litestar:
+    """A second instance, to read the route table from."""
+    return site(database_url, clock)
+
+
+def nameless(text: str) -> str:
+    return re.sub(r"(?:req|ord|ten|prv|mbr)_[0-9A-Z]{26}", "", text)
+
+
+async def state_of(database: Database, scope: TenantScope) -> list[tuple[object, ...]]:
+    """Return everything that touching an order of this tenant would change."""
+    orders = select(Order.id, Order.status, Order.updated_at, Order.close_requested_at).order_by(Order.id)
+    notes = select(TimelineEntry.order_id, TimelineEntry.kind, TimelineEntry.at).order_by(TimelineEntry.id)
+    async with database.read(scope) as session:
+        rows = [
+            *(await session.execute(orders.where(Order.tenant_id == scope.tenant_id))),
+            *(await session.execute(notes.where(TimelineEntry.tenant_id == scope.tenant_id))),
+        ]
+    return [tuple(row) for row in rows]
+
+
+async def answers(visitor: Visitor, home: Response, method: str, path: str) -> list[Response]:
+    """Return the answers to a whole page and to a part of one."""
+    if method == "GET":
+        return [await visitor.get(path, htmx=htmx) for htmx in (False, True)]
+    return [await visitor.post(path, home.text, htmx=htmx) for htmx in (False, True)]
+
+
+def test_every_page_that_takes_an_object_is_tested_here(app: Litestar, shop: Shop) -> None:
+    known = things(shop)
+    for route, named in page_routes(app):
+        if named is None:
+            assert route.path in NAMES_NO_OBJECT, f"{route.path}: does it take an object?"
+        else:
+            assert named in known, f"{route.path}: no foreign object is known for {named}"
+    assert {named for _, named in page_routes(app)} == {None, *known}
+    assert {route.path for route, named in page_routes(app) if named is None} == NAMES_NO_OBJECT
+
+
+def test_every_page_is_open_to_whom_it_is_for(app: Litestar) -> None:
+    for route, named in page_routes(app):
+        if named is not None:
+            expected = READERS[route.area] if route.method == "GET" else ACTORS[route.path]
+            assert set(route.roles) == expected, (route.method, route.path)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_T01_S04_a_foreign_object_answers_like_a_missing_one_on_every_page(
+    visitor: Visitor, shop: Shop, database: Database, app: Litestar, role: Role
+) -> None:
+    await visitor.sign_in(shop.people[role])
+    home = await visitor.get(HOMES[role.partition("_")[0]])
+    assert home.status_code == 200
+    strangers = [scope for name, scope in shop.tenants.items() if name == CLINIC]
+    if role is Role.MERCHANT_USER:
+        strangers.append(shop.tenants[LONG_NAME])
+    before = [await state_of(database, scope) for scope in strangers]
+    assert all(before)
+
+    refused = 0
+    for route, named in page_routes(app):
+        if named is None:
+            continue
+        missing = await answers(
+            visitor, home, route.method, route.path.format(**{named: f"{named[:3]}_{MISSING}"})
+        )
+        for thing in things(shop)[named]:
+            path = route.path.format(**{named: thing.id})
+            found = await answers(visitor, home, route.method, path)
+            where = f"{role} {route.method} {path} ({thing.where})"
+            if role in route.roles and sees(role, thing.where):
+                assert {answer.status_code for answer in found} <= {200, 303, 422}, where
+                continue
+            expected = 404 if role in route.roles else 403
+            assert {answer.status_code for answer in found} == {expected}, where
+            assert [nameless(a.text) for a in found] == [nameless(a.text) for a in missing], where
+            assert [_telling(a) for a in found] == [_telling(a) for a in missing], where
+            refused += 1
+    assert refused >= 10
+    assert [await state_of(database, scope) for scope in strangers] == before
+
+
+def _telling(answer: Response) -> dict[str, str]:
+    """Return the headers that could tell two answers apart."""
+    unlike = {"request-id", "content-length"}
+    return {name: value for name, value in answer.headers.items() if name not in unlike}
+
+
+@pytest.mark.parametrize("role", [Role.PROVIDER_OWNER, Role.PROVIDER_VIEWER, Role.MERCHANT_USER])
+async def test_T01_S04_a_foreign_id_in_a_filter_finds_what_a_missing_one_finds(
+    visitor: Visitor, shop: Shop, role: Role
+) -> None:
+    await visitor.sign_in(shop.people[role])
+    home = HOMES[role.partition("_")[0]]
+    foreign = [shop.tenants[CLINIC], *([shop.tenants[LONG_NAME]] if role is Role.MERCHANT_USER else [])]
+    filters = [("tenant", "ten", scope.tenant_id) for scope in foreign]
+    filters += [("provider", "prv", shop.providers[1].provider_id), ("q", "ord", shop.orders["other tenant"])]
+    for name, prefix, value in filters:
+        found = await visitor.get(f"{home}?range=all&{name}={value}")
+        missing = await visitor.get(f"{home}?range=all&{name}={prefix}_{MISSING}")
+        assert found.status_code == missing.status_code == 200
+        assert nameless(found.text) == nameless(missing.text), (name, value)
+        assert CLINIC not in found.text
+    by_number = await visitor.get(f"{home}?q=H0000000000001")
+    assert shop.orders["other tenant"] not in by_number.text
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_S04_nobody_switches_to_a_role_of_somebody_else(
+    visitor: Visitor, shop: Shop, database: Database, role: Role
+) -> None:
+    await visitor.sign_in(shop.people[role])
+    home = HOMES[role.partition("_")[0]]
+    page = await visitor.get(home)
+    async with database.read(DoorScope()) as session:
+        rows = (await session.execute(select(Membership.id, Membership.role))).all()
+    foreign = [membership for membership, other in rows if other != role]
+    assert len(foreign) == len(Role) - 1
+
+    nothing = await visitor.post("/switch", page.text, membership=f"mbr_{MISSING}")
+    for membership in foreign:
+        refused = await visitor.post("/switch", page.text, membership=membership)
+        assert refused.status_code == nothing.status_code == 404
+        assert nameless(refused.text) == nameless(nothing.text)
+    assert (await visitor.get(home)).status_code == 200
