@@ -22,7 +22,7 @@ class SignType(StrEnum):
 
 
 class ProviderKind(StrEnum):
-    """普通服务商, 银行服务商, 普通商户."""
+    """普通服务商、银行服务商、普通商户."""
 
     ORDINARY = "ordinary"
     BANK = "bank"

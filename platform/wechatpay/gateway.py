@@ -118,13 +118,13 @@ class NewOrder:
         if not self.description.strip() or not is_sendable(self.description):
             raise InvalidRequest(
                 "description",
-                "不能为空,不能含控制字符或表情等四字节字符",
+                "不能为空，不能含控制字符或表情等四字节字符",
                 "must not be empty nor hold control characters or emoji",
             )
         if len(neutralise(self.description).encode()) > MAX_TEXT_BYTES:
             raise InvalidRequest(
                 "description",
-                f"超过 {MAX_TEXT_BYTES} 字节(约 42 个汉字)",
+                f"超过 {MAX_TEXT_BYTES} 字节（约 42 个汉字）",
                 f"is longer than {MAX_TEXT_BYTES} bytes of UTF-8",
             )
         if _ATTACH.fullmatch(self.attach) is None:
@@ -138,7 +138,7 @@ class NewOrder:
         ):
             raise InvalidRequest(
                 "notify_url",
-                "必须是不带参数的完整 http(s) 地址,不超过 256 字节",
+                "必须是不带参数的完整 http(s) 地址，不超过 256 字节",
                 "must be an absolute http(s) address without query, at most 256 bytes",
             )
         try:

@@ -119,7 +119,7 @@ def _refusal(errcode: int) -> WechatPayError:
     if known is None:
         return LoginRefused(
             errcode,
-            "微信登录失败,请让小程序重新调用 wx.login",
+            "微信登录失败，请让小程序重新调用 wx.login",
             "WeChat refused the login; let the mini-program call wx.login again",
             retry=False,
         )
