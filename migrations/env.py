@@ -13,6 +13,7 @@ context.configure(
     compare_type=True,
     render_as_batch=connection.dialect.name == "sqlite",
     transaction_per_migration=True,
+    transactional_ddl=True,  # SQLite can, once somebody begins a transaction
 )
 with context.begin_transaction():
     context.run_migrations()

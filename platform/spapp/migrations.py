@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, make_url
+from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -48,13 +48,14 @@ def differences(connection: Connection) -> list[Any]:
 async def upgrade_database(url: str) -> str:
     """Migrate the database at `url` and return the revision it is at afterwards.
 
-    Uses its own short-lived connection: a migration is not a transaction of the application, and SQLite's
-    needs the driver's plain begin.
+    Uses its own short-lived connection: a migration is not a transaction of the application. Each revision is
+    one transaction on both databases, so that one that fails leaves nothing behind (failure catalogue D10).
     """
     parsed = make_url(url)
+    engine = create_async_engine(parsed, poolclass=NullPool)
     if parsed.get_backend_name() == "sqlite":
         make_sqlite_file(parsed)
-    engine = create_async_engine(parsed, poolclass=NullPool)
+        _begin_before_ddl(engine.sync_engine)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(upgrade)
@@ -62,6 +63,18 @@ async def upgrade_database(url: str) -> str:
     finally:
         await engine.dispose()
     return head()
+
+
+def _begin_before_ddl(engine: Engine) -> None:
+    """Begin transactions ourselves: SQLite's driver begins none for DDL, which would then commit at once."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 async def database_differences(url: str) -> list[Any]:
