@@ -233,6 +233,12 @@ def test_A07_an_edited_audit_row_is_found(small: Installation, tmp_path: Path) -
     assert found["first_bad"]["seq"] == 2
 
 
+def test_the_ledger_of_a_tenant_that_does_not_exist_is_refused_and_not_empty(small: Installation) -> None:
+    done = small.command("ledger", "export", "--tenant", "ten_01JD3K8W7Q4M6X0B2T9V5H1CZN")
+    assert done.returncode == 1
+    assert done.stdout == b""
+
+
 def test_one_order_can_be_asked_about_by_hand(small: Installation) -> None:
     order = small.order(COFFEE)
     assert small.ask("order", "sync", order["id"])["status"] == "pending"

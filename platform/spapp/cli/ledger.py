@@ -17,7 +17,9 @@ from spapp.wiring import Services
 from spcore.audit.models import PLATFORM_CHAIN
 from spcore.audit.writer import Act, record
 from spcore.db.scope import DoorScope, PlatformScope
+from spcore.errors import NotFound
 from sptenants.orders.models import Attempt, Order
+from sptenants.registry.models import Tenant
 
 BATCH = 500
 _WIRE_ZONE = timezone(timedelta(hours=8))
@@ -35,9 +37,18 @@ def export(tenant_id: str | None, as_json: bool) -> None:  # noqa: ARG001 - JSON
     """每笔订单一行 JSON every order as one JSON line, the oldest first. The export is in the audit log."""
 
     async def work(services: Services) -> None:
+        if tenant_id is not None:
+            await _require_tenant(services, tenant_id)
         await _write(services, tenant_id, sys.stdout)
 
     run(work)
+
+
+async def _require_tenant(services: Services, tenant_id: str) -> None:
+    """An empty ledger of a mistyped tenant would look like a quiet shop. Raises NotFound."""
+    async with services.database.read(PlatformScope("ledger export")) as session:
+        if await session.scalar(select(Tenant.id).where(Tenant.id == tenant_id)) is None:
+            raise NotFound
 
 
 async def _write(services: Services, tenant_id: str | None, out: TextIO) -> None:
