@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from litestar import Litestar, Request
 from litestar.connection import ASGIConnection
+from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
@@ -23,7 +24,7 @@ from spapp.web import csrf, json_body
 from spapp.web.cookies import BrowserCookies
 from spapp.web.middleware import STATE_IN_FLIGHT
 from spapp.web.problems import Overloaded
-from spcore.errors import DomainError, Text
+from spcore.errors import DomainError, NotFound, Text
 from sptenants.registry.errors import Forbidden
 
 PAGE_AREAS = frozenset({"console", "admin", "merchant"})
@@ -88,6 +89,11 @@ class Guard:
         self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
     ) -> None:
         request = cast("Request[Any, Any, Any]", connection)
+        if "\0" in request.scope["path"]:
+            raise NotFound()  # no id of ours has one, and PostgreSQL cannot be asked about it
+        if request.method == "OPTIONS":
+            # The framework adds these handlers itself, undeclared and with incomplete lists of methods.
+            raise MethodNotAllowedException()
         area = handler.opt["area"]
         # Notifications are money: what others take away from each other is never taken from them (Q01).
         if area != "notify" and request.scope["state"][STATE_IN_FLIGHT] >= MOST_IN_FLIGHT:

@@ -37,11 +37,12 @@ def check(body: bytes) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)[:64]
-        raise _malformed(f"字段 {twice!a} 出现了两次", f"names the field {twice!a} twice")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            twice = name[:64]
+            raise _malformed(f"字段 {twice!a} 出现了两次", f"names the field {twice!a} twice")
+        found[name] = value
     return found
 
 

@@ -25,6 +25,8 @@ BODY_DEADLINE_S = 15.0
 STATE_IN_FLIGHT = "in_flight"
 """Name in the request's state of how many others were being worked on when it came."""
 
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
 _log = structlog.get_logger("wxsp.access")
 
 
@@ -121,12 +123,14 @@ def _with_deadline(receive: Receive) -> Receive:
 def _note(scope: HTTPScope, status: int, took_s: float) -> None:
     """One line and one measurement a request, by route and never by path: paths hold ids and route keys."""
     route = str(scope.get("path_template") or "unmatched")
-    metrics.HTTP_REQUESTS.labels(scope["method"], route, str(status)).inc()
-    metrics.HTTP_DURATION.labels(scope["method"], route).observe(took_s)
+    # Callers invent methods, and every new label is kept for as long as the process lives.
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    metrics.HTTP_REQUESTS.labels(method, route, str(status)).inc()
+    metrics.HTTP_DURATION.labels(method, route).observe(took_s)
     _log.info(
         "request.done",
         request_id=scope["state"]["request_id"],
-        method=scope["method"],
+        method=method,
         route=route,
         status=status,
         ms=round(took_s * 1000, 1),

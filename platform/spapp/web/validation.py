@@ -29,7 +29,11 @@ _Reader = Callable[[re.Match[str]], tuple[str, str, Text]]
 _MESSAGES: tuple[tuple[re.Pattern[str], _Reader], ...] = (
     (
         re.compile(r"Object contains unknown field `([^`]*)`"),
-        lambda m: (m[1], "unknown", Text("不认识这个字段，请去掉。", "is not a field here; leave it out.")),
+        lambda m: (
+            m[1],
+            "unknown_field",
+            Text("不认识这个字段，请去掉。", "is not a field here; leave it out."),
+        ),
     ),
     (
         re.compile(r"Object missing required field `([^`]*)`"),

@@ -219,11 +219,17 @@ def read_wait(query: Sequence[tuple[str, str]], longest_s: int) -> int:
 
 
 def _once(query: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    names = [name for name, _ in query]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        text = Text("参数重复出现。", "is given more than once.")
-        raise InvalidInput(*(Fault(f"#/{name[:64]}", "duplicate", text) for name in twice))
-    return dict(query)
+    """Return the parameters of an address by name. Raises InvalidInput for what no database can be asked."""
+    given: dict[str, str] = {}
+    for name, value in query:
+        if name in given:
+            text = Text("参数重复出现。", "is given more than once.")
+            raise InvalidInput(Fault(f"#/{name[:64]}", "duplicate", text))
+        if "\0" in value:
+            text = Text("含有空字符（NUL），请去掉。", "holds a NUL character; leave it out.")
+            raise InvalidInput(Fault(f"#/{name[:64]}", "invalid_format", text))
+        given[name] = value
+    return given
 
 
 def _limit(reader: _Reader) -> int:

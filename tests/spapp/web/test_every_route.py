@@ -54,6 +54,20 @@ async def test_S09_every_answer_carries_the_security_headers(
             assert answer.headers.get_list("request-id") == [answer.headers["request-id"]], where
 
 
+async def test_asking_an_address_for_its_methods_names_them_all(
+    app: Litestar, client: AsyncTestClient[Litestar]
+) -> None:
+    for method, path in of(app, area={"api", "mini", "notify", "public"} | PAGE_AREAS):
+        answer = await client.options(path, headers={"accept": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed"), path
+        assert method in answer.headers["allow"].split(", "), path
+
+
+async def test_a_content_type_names_its_charset_once(client: AsyncTestClient[Litestar]) -> None:
+    for path in ("/problems/not-found", "/docs", "/login", "/openapi.json", "/metrics"):
+        assert (await client.get(path)).headers["content-type"].count("charset") <= 1, path
+
+
 async def test_only_the_docs_page_may_set_styles_from_its_script(client: AsyncTestClient[Litestar]) -> None:
     assert "unsafe-inline" in (await client.get("/docs")).headers["content-security-policy"]
     assert "unsafe-inline" not in (await client.get("/login")).headers["content-security-policy"]

@@ -122,7 +122,7 @@ async def test_a_problems_type_can_be_followed(client: AsyncTestClient[Litestar]
 @pytest.mark.parametrize(
     ("message", "key", "pointer", "code"),
     [
-        ("Object contains unknown field `colour`", "data", "#/colour", "unknown"),
+        ("Object contains unknown field `colour`", "data", "#/colour", "unknown_field"),
         ("Object missing required field `code`", "data", "#/code", "missing"),
         ("Expected `str`, got `int` - at `$.sub_appid`", "sub_appid", "#/sub_appid", "wrong_type"),
         ("Expected `str` of length <= 64", "name", "#/name", "wrong_length"),
