@@ -145,6 +145,16 @@ def test_an_import_file_with_faults_is_refused_whole_and_every_fault_is_named(ho
     assert house.call("GET", "/v1/tenants", house.provider_keys[PARTNER]).json()["data"] == before
 
 
+def test_a_refused_import_tells_machines_where_each_fault_is(house: Installation) -> None:
+    done = house.command("import", "-", "--json", given=b'{"providers": [], "zzz": 1, "admins": 2}')
+    assert done.returncode == 1
+    refused = json.loads(done.stdout)
+    assert (refused["ok"], refused["code"]) == (False, "invalid_request")
+    assert {each["pointer"] for each in refused["errors"]} == {"#/zzz", "#/admins"}
+    assert all(set(each) == {"pointer", "code", "detail"} for each in refused["errors"])
+    assert b"#/zzz" in done.stderr
+
+
 def test_importing_the_same_file_again_changes_nothing_and_tells_no_secret(house: Installation) -> None:
     done = house.command("import", "-", "--json", given=json.dumps(house.document).encode())
     assert done.returncode == 0, done.stderr.decode()

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from spcore import logs
-from spcore.errors import Text
+from spcore.errors import DomainError, InvalidInput, Text
 from spcore.settings import InvalidSettings, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,3 +42,17 @@ def refuse(reason: Text | str) -> NoReturn:
     """End the program with exit code 1 and the reason on stderr."""
     click.echo(reason if isinstance(reason, str) else f"{reason.zh}\n{reason.en}", err=True)
     sys.exit(1)
+
+
+def refuse_error(error: DomainError) -> NoReturn:
+    """`refuse`, and with `--json` the same for machines: `{"ok":false,"code","detail","errors":[…]}`.
+
+    Each error is `{"pointer","code","detail"}`, as in the API's problem details; texts are Chinese.
+    """
+    context = click.get_current_context(silent=True)
+    if context is not None and context.params.get("as_json"):
+        faults = error.faults if isinstance(error, InvalidInput) else ()
+        errors = [{"pointer": each.pointer, "code": each.code, "detail": each.text.zh} for each in faults]
+        refused = {"ok": False, "code": error.code, "detail": error.text.zh, "errors": errors}
+        show(refused, machine=True, human="")
+    refuse(error.text)

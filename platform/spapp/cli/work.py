@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from spapp.cli.common import refuse, settings
+from spapp.cli.common import refuse, refuse_error, settings
 from spapp.startup import StartRefused, prepare
 from spapp.wiring import Services, build
 from spcore.errors import DomainError
@@ -16,11 +16,13 @@ T = TypeVar("T")
 
 
 def run(work: Callable[[Services], Awaitable[T]]) -> T:
-    """Return what `work` returns; a refusal becomes a message on stderr and exit code 1."""
+    """Return what `work` returns; a refusal becomes a message (`refuse_error`) and exit code 1."""
     found = settings()
     try:
         return asyncio.run(_run(found, work))
-    except (DomainError, StartRefused) as error:
+    except DomainError as error:
+        refuse_error(error)
+    except StartRefused as error:
         refuse(error.text)
 
 

@@ -51,6 +51,7 @@ async def import_document(
     fault; nothing is stored then.
     """
     wanted = read_document(document, clock.now())
+    _require_https(wanted, public_url)
     hashes = await hash_passwords(database, wanted.people())
     for last in (False,) * (_TRIES - 1) + (True,):
         try:
@@ -63,6 +64,15 @@ async def import_document(
             if last:
                 raise
     raise AssertionError("unreachable")
+
+
+def _require_https(wanted: Document, public_url: str) -> None:
+    """Refuse live providers that WeChat could not notify: the next start would refuse them (contract 3)."""
+    if public_url.startswith("https://"):
+        return
+    live = [entry for entry in wanted.providers if entry.mode == "live"]
+    if live:
+        raise InvalidInput(*(Fault(f"{entry.pointer}/mode", "https_needed", _HTTPS) for entry in live))
 
 
 class _Collecting:
@@ -213,6 +223,10 @@ class _Import:
         return tuple(done)
 
 
+_HTTPS = Text(
+    "正式环境（live）要求 WXSP_PUBLIC_URL 为 https 地址：请先设置，再导入。",
+    "live needs WXSP_PUBLIC_URL to be an https address; set it, then import.",
+)
 _CLOSED = Text(
     "该特约商户已关闭，历史保留在原条目下，不能再更新。",
     "is a closed sub-merchant; its history stays as it is and cannot be changed.",

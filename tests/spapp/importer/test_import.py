@@ -290,6 +290,19 @@ async def test_O06_another_providers_appid_is_refused_but_modes_are_apart(import
     await importing.load({"providers": [provider(2, tenant(1, bindings=shared), mode="live")]})
 
 
+async def test_a_live_provider_is_refused_while_wechat_could_not_reach_us_by_https(
+    importing: Importing,
+) -> None:
+    live = encoded({"providers": [provider(1), provider(2, mode="live")]})
+    with pytest.raises(InvalidInput) as refused:
+        await import_document(
+            importing.database, importing.vault, importing.clock, live, "http://127.0.0.1:8000"
+        )
+    assert [(fault.pointer, fault.code) for fault in refused.value.faults] == [
+        ("#/providers/1/mode", "https_needed")
+    ]
+
+
 async def test_S1_42_tenants_share_the_providers_mini_program(importing: Importing) -> None:
     own = [binding("wx3f8c21d0b7e6a91c", owner="provider", app_secret=import_file.APP_SECRET)]
     shops = (tenant(1, bindings=own), tenant(2, bindings=own))
