@@ -101,7 +101,7 @@ def _public_handlers() -> list[ControllerRouterHandler]:
 @get("/problems/{code:str}", opt=access("public", "anyone"), include_in_schema=False, sync_to_thread=False)
 def _problem(code: FromPath[str]) -> Response[str]:
     """Say what a problem's `type` means, for whoever follows it."""
-    return Response(problems.explain(code.replace("-", "_")), media_type="text/plain; charset=utf-8")
+    return Response(problems.explain(code.replace("-", "_")), media_type="text/plain")
 
 
 def _lifespan(services: Services) -> Any:

@@ -101,7 +101,7 @@ def phone_routes(phone: Phone) -> list[HTTPRouteHandler]:
     """Return the routes of the phone page."""
 
     def page(view: View) -> Response[str]:
-        return Response(phone.render(view), media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
+        return Response(phone.render(view), media_type="text/html", headers=_PAGE_HEADERS)
 
     @get("/_sim/phone/{prepay_id:str}")
     async def open_cashier(prepay_id: FromPath[str], request: _AnyRequest) -> Response[str]:
@@ -112,7 +112,7 @@ def phone_routes(phone: Phone) -> list[HTTPRouteHandler]:
         form = await request.form()
         return page(phone.act(prepay_id, {name: str(value) for name, value in form.items()}))
 
-    @get("/_sim/phone.css", media_type="text/css; charset=utf-8")
+    @get("/_sim/phone.css", media_type="text/css")
     async def stylesheet() -> str:
         return phone.stylesheet()
 
