@@ -38,7 +38,7 @@ async def host() -> AsyncIterator[Loopback]:
 
 @pytest.fixture
 async def login(host: Loopback) -> AsyncIterator[MiniProgramLogin]:
-    transport = Transport(host.url, read_timeout=0.5, deadline_s=1.0)
+    transport = Transport(host.url, read_timeout=2.0, deadline_s=10.0)
     yield MiniProgramLogin(transport)
     await transport.aclose()
 

@@ -29,7 +29,7 @@ BODY = b"<xml><out_trade_no>T0007-20261121_000001</out_trade_no></xml>"
 
 @asynccontextmanager
 async def transport_to(url: str, backup: str | None = None, **settings: object) -> AsyncIterator[Transport]:
-    options = {"connect_timeout": 0.5, "read_timeout": 0.5, "deadline_s": 1.0, **settings}
+    options = {"connect_timeout": 5.0, "read_timeout": 5.0, "deadline_s": 10.0, **settings}
     transport = Transport(url, backup, **options)  # type: ignore[arg-type]
     try:
         yield transport
@@ -109,7 +109,7 @@ async def test_a_full_house_refuses_before_sending() -> None:
 
     async with (
         loopback(never) as host,
-        transport_to(host.url, pool_size=1, pools=1, connect_timeout=0.1) as transport,
+        transport_to(host.url, pool_size=1, pools=1, connect_timeout=1.0, read_timeout=2.0) as transport,
     ):
         first = asyncio.create_task(post(transport))
         await host.until_received(1)
@@ -212,7 +212,7 @@ async def test_G08_a_gzip_bomb_is_never_unpacked_and_blocks_no_connection() -> N
     bomb = http(gzip.compress(b"\0" * 20_000_000), headers=("Content-Encoding: gzip",))
     async with (
         loopback(always(bomb)) as host,
-        transport_to(host.url, pool_size=1, pools=1, connect_timeout=0.2) as transport,
+        transport_to(host.url, pool_size=1, pools=1, connect_timeout=1.0) as transport,
     ):
         with pytest.raises(UnknownOutcome) as unknown:
             await post(transport)

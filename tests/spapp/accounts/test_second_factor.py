@@ -311,7 +311,7 @@ async def test_the_command_line_does_the_same(desk: Desk, database_url: str, tmp
         again = await asyncio.to_thread(command)
 
     assert (done.returncode, json.loads(done.stdout)) == (0, {"id": staff.person_id})
-    assert (again.returncode, again.stdout) == (1, b"")
+    assert (again.returncode, json.loads(again.stdout)["errors"][0]["pointer"]) == (1, "#/email")
     assert "#/email" in again.stderr.decode()
     assert (await desk.sign_in()).staff.level is Level.FULL
 
