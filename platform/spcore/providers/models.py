@@ -56,6 +56,8 @@ class Provider(Model):
     status: Mapped[str] = mapped_column(default="active")
     route_key: Mapped[str] = mapped_column(unique=True)
     """Opaque path part of the provider-wide notify addresses."""
+    refund_approval_above: Mapped[int | None]
+    """Fen: a refund above this that a person asks for waits for a second person; None asks for none."""
     key_epoch: Mapped[int] = mapped_column(default=1)
     """Grows with every change of a key; a keyring of an older epoch is read anew."""
     created_at: Mapped[datetime]

@@ -43,6 +43,12 @@ class Order(TenantOwned, Model):
             postgresql_where="next_check_at IS NOT NULL",
             sqlite_where="next_check_at IS NOT NULL",
         ),
+        Index(
+            "ix_orders_silence_due_at",
+            "silence_due_at",
+            postgresql_where="silence_due_at IS NOT NULL",
+            sqlite_where="silence_due_at IS NOT NULL",
+        ),
         {"info": TENANT_OWNED},
     )
 
@@ -96,6 +102,8 @@ class Order(TenantOwned, Model):
     state_since: Mapped[datetime]
     leased_by: Mapped[str | None]
     leased_until: Mapped[datetime | None]
+    silence_due_at: Mapped[datetime | None]
+    """When to look whether the notification of a payment that a query found has come at last."""
 
 
 class Attempt(TenantOwned, Model):
@@ -139,6 +147,7 @@ class Attempt(TenantOwned, Model):
     prepay_id: Mapped[str | None]
     prepay_at: Mapped[datetime | None]
     code_url: Mapped[str | None]
+    h5_url: Mapped[str | None]
     cashier: Mapped[str | None]
     """Kind of app that opens the cashier, `miniprogram` or `official_account`; None for NATIVE."""
     absent_since: Mapped[datetime | None]
@@ -186,3 +195,62 @@ class IdempotencyRecord(TenantOwned, Model):
     request_hash: Mapped[str]
     order_id: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class AnomalyRow(TenantOwned, Model):
+    """One thing where money and intent differ; seen again, it counts up. The work list is made of these."""
+
+    __tablename__ = "anomalies"
+    __table_args__ = (
+        ForeignKeyConstraint(["provider_id", "tenant_id"], ["tenants.provider_id", "tenants.id"]),
+        ForeignKeyConstraint(["tenant_id", "order_id"], ["orders.tenant_id", "orders.id"]),
+        UniqueConstraint("tenant_id", "kind", "mark"),
+        CheckConstraint("state IN ('open', 'resolved')", name="state"),
+        CheckConstraint("(state = 'resolved') = (resolved_at IS NOT NULL)", name="resolved_has_its_time"),
+        Index("ix_anomalies_id", "id"),
+        Index("ix_anomalies_provider_id_state_id", "provider_id", "state", "id"),
+        Index("ix_anomalies_tenant_id_state_id", "tenant_id", "state", "id"),
+        Index("ix_anomalies_tenant_id_order_id", "tenant_id", "order_id"),
+        {"info": TENANT_OWNED},
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    mark: Mapped[str]
+    """What makes it the same one when it is seen again, such as the transaction it is about."""
+    order_id: Mapped[str | None]
+    refund_id: Mapped[str | None]
+    facts: Mapped[dict[str, Any]]
+    """Facts by name, never a secret or a whole openid."""
+    seen: Mapped[int] = mapped_column(default=1)
+    raised_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(default="open")
+    resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[str | None]
+    """Name of the person or key, or `system` when it settled by itself."""
+    note: Mapped[str | None]
+
+
+class Heal(TenantOwned, Model):
+    """Something the platform put right by itself: what was wrong, since when, and how much it took."""
+
+    __tablename__ = "heals"
+    __table_args__ = (
+        ForeignKeyConstraint(["provider_id", "tenant_id"], ["tenants.provider_id", "tenants.id"]),
+        ForeignKeyConstraint(["tenant_id", "order_id"], ["orders.tenant_id", "orders.id"]),
+        Index("ix_heals_id", "id"),
+        Index("ix_heals_provider_id_id", "provider_id", "id"),
+        {"info": TENANT_OWNED},
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[str]
+    refund_id: Mapped[str | None]
+    wrong: Mapped[str]
+    """`lost_notification`, `lost_answer`, `overdue_close`, `unknown_order`, `lost_refund_answer`, ..."""
+    before: Mapped[str]
+    after: Mapped[str]
+    since: Mapped[datetime]
+    healed_at: Mapped[datetime]
+    queries: Mapped[int]

@@ -16,6 +16,7 @@ class OrderStatus(StrEnum):
     PAID = "paid"
     CLOSED = "closed"
     FAILED = "failed"
+    REVOKED = "revoked"
 
 
 class AttemptState(StrEnum):
@@ -53,6 +54,13 @@ MOVES: frozenset[tuple[OrderStatus, OrderStatus]] = frozenset(
         (S.CLOSING, S.CLOSED),  # P9
         (S.CLOSED, S.PAID),  # P12: late money
         (S.FAILED, S.PAID),
+        (S.PENDING, S.SUBMITTING),  # another attempt, once the one before can no longer be paid (I2)
+        (S.CLOSING, S.SUBMITTING),
+        (S.PENDING, S.FAILED),  # a payment code that was refused while the payer typed
+        (S.SUBMITTING, S.REVOKED),  # a payment code's order, reversed
+        (S.PENDING, S.REVOKED),
+        (S.CLOSING, S.REVOKED),
+        (S.REVOKED, S.PAID),
     }
 )
 

@@ -46,6 +46,10 @@ class Tenant(Model):
     """Opaque, unguessable part of this tenant's notify addresses."""
     server_per_second: Mapped[int] = mapped_column(default=200)
     session_per_second: Mapped[int] = mapped_column(default=20)
+    refunds_double_payments: Mapped[bool] = mapped_column(default=False)
+    """Give the second of two payments for one order back without asking a person."""
+    merchant_refunds: Mapped[bool] = mapped_column(default=False)
+    """Whether the merchant's own people may refund in their area."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -1,0 +1,1 @@
+"""The work list: everything where money and intent differ and a person should look."""
