@@ -52,3 +52,64 @@ async def test_D10_a_revision_that_fails_leaves_nothing_behind_and_can_be_tried_
     connection.close()
     broken.write_text(broken.read_text().replace("NOT SQL", "CREATE TABLE whole (id TEXT)"))
     assert await migrations.upgrade_database(url) == "9999"
+
+
+async def test_D10_orders_of_an_earlier_release_survive_the_rebuilt_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite cannot alter a CHECK: rows, indexes, triggers and the children's foreign keys have to stay."""
+    earlier = tmp_path / "earlier"
+    shutil.copytree(resource("migrations"), earlier)
+    for revision in (earlier / "versions").glob("*.py"):
+        if revision.name >= "0005":
+            revision.unlink()
+    url = f"sqlite+aiosqlite:///{tmp_path}/old.db"
+    with monkeypatch.context() as older:
+        older.setattr(migrations, "resource", lambda _name: earlier)
+        assert await migrations.upgrade_database(url) == "0004"
+    with sqlite3.connect(tmp_path / "old.db") as connection:
+        connection.executescript(_EARLIER_ROWS)
+        before = _parts_of_orders(connection)
+    connection.close()
+
+    await migrations.upgrade_database(url)
+
+    with sqlite3.connect(tmp_path / "old.db") as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        assert connection.execute("SELECT id, status, amount FROM orders").fetchall() == [("o", "pending", 5)]
+        assert before <= _parts_of_orders(connection)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        connection.execute("UPDATE orders SET status = 'revoked' WHERE id = 'o'")
+        for refused in (
+            "UPDATE orders SET status = 'pending'",
+            "UPDATE orders SET status = 'gone'",
+            "UPDATE orders SET tenant_id = 'x'",
+            "DELETE FROM orders",
+        ):
+            with pytest.raises(sqlite3.IntegrityError):
+                connection.execute(refused)
+    connection.close()
+    assert await migrations.database_differences(url) == []
+
+
+def _parts_of_orders(connection: sqlite3.Connection) -> set[str]:
+    named = "SELECT name FROM sqlite_master WHERE tbl_name = 'orders' AND sql IS NOT NULL"
+    return {name for (name,) in connection.execute(named)}
+
+
+_EARLIER_ROWS = """
+INSERT INTO service_providers (id, mode, kind, name, mch_id, appid, api_version, sign_type, status, route_key,
+  key_epoch, created_at, updated_at)
+VALUES ('p', 'test', 'ordinary', 'P', '1900000109', 'wx8888888888888888', 'v2', 'MD5', 'active', 'rp', 1,
+  '2026-11-21', '2026-11-21');
+INSERT INTO tenants (provider_id, id, sub_mch_id, name, status, route_key, server_per_second,
+  session_per_second, created_at, updated_at)
+VALUES ('p', 't', '1600000021', 'T', 'live', 'rt', 200, 20, '2026-11-21', '2026-11-21');
+INSERT INTO orders (provider_id, tenant_id, id, merchant_order_no, status, amount, refunded_amount,
+  refunding_amount, currency, description, trade_type, source, created_by, metadata, profit_sharing,
+  fingerprint, fingerprints, created_at, updated_at, expires_at, event_sequence, checks, state_since)
+VALUES ('p', 't', 'o', 'T1', 'pending', 5, 0, 0, 'CNY', 'tea', 'NATIVE', 'api_key', 'k', '{}', 0, 'f', '{}',
+  '2026-11-21', '2026-11-21', '2026-11-21', 0, 0, '2026-11-21');
+INSERT INTO order_timeline (provider_id, tenant_id, id, order_id, at, kind, outcome, meta)
+VALUES ('p', 't', 'n', 'o', '2026-11-21', 'gateway.call', 'ok', '{}');
+"""
