@@ -8,21 +8,50 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import httpx
 
+from spapp.secure_lines import CertificateLines, LiveLines, SimulatorAuthority, SimulatorLines
 from spapp.web import metrics
 from spcore.settings import Settings
-from wechatpay.credentials import Credentials
+from wechatpay.breaker import Breaker, GuardedLine
+from wechatpay.credentials import ClientCertificate, Credentials
 from wechatpay.errors import Refused, UnknownOutcome, WechatPayError
-from wechatpay.gateway import Closed, Gateway, NewOrder, OrderState, Prepay
-from wechatpay.identifiers import OutTradeNo
+from wechatpay.gateway import (
+    Closed,
+    Gateway,
+    NewOrder,
+    NewRefund,
+    OrderState,
+    Prepay,
+    RefundAccepted,
+    RefundsOfOrder,
+    RefundState,
+    Reversed,
+)
+from wechatpay.identifiers import AuthCode, OutRefundNo, OutTradeNo
 from wechatpay.miniprogram import MiniProgramLogin
 from wechatpay.transport import Transport
-from wechatpay.v2.orders import V2Gateway
+from wechatpay.v2.gateway import V2Gateway
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """All that one provider's calls go over. A certificate that fails must not stop payments, so the
+    connections that show one have a breaker of their own (failure catalogue K05)."""
+
+    gateway: Gateway
+    transport: Transport
+    secure: CertificateLines
+    breaker: Breaker
+
+    @property
+    def open_breakers(self) -> int:
+        return self.breaker.is_open + self.secure.breaker.is_open
 
 
 class Gateways:
@@ -30,8 +59,9 @@ class Gateways:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._ssl = _context(settings)
-        self._held: dict[tuple[str, str, str], tuple[Gateway, Transport]] = {}
+        self._ssl = tls_context(settings)
+        self._authority = SimulatorAuthority(settings)
+        self._held: dict[tuple[str, str, str], _Held] = {}
 
     def of(self, mode: str, api_version: str, provider_id: str) -> Gateway:
         """Return the gateway of one provider, the same one each time.
@@ -42,32 +72,46 @@ class Gateways:
             raise ValueError(f"API {api_version} is not spoken by this release")
         key = (mode, api_version, provider_id)
         if key not in self._held:
-            transport = self._transport(mode)
-            self._held[key] = (_Measured(V2Gateway(transport)), transport)
-        return self._held[key][0]
+            self._held[key] = self._made(mode)
+        return self._held[key].gateway
 
     @property
     def connections_opened(self) -> int:
         """TCP connections made since start, over all providers."""
-        return sum(transport.connections_opened for _, transport in self._held.values())
+        return sum(
+            held.transport.connections_opened + held.secure.connections_opened for held in self._held.values()
+        )
+
+    @property
+    def open_breakers(self) -> int:
+        """Lines to a gateway that is left alone at the moment, over all providers (G07)."""
+        return sum(held.open_breakers for held in self._held.values())
 
     async def close(self) -> None:
-        for _, transport in self._held.values():
-            await transport.aclose()
+        for held in self._held.values():
+            await held.transport.aclose()
+            await held.secure.close()
         self._held.clear()
+        await self._authority.close()
 
-    def _transport(self, mode: str) -> Transport:
-        if mode == "live":
-            settings = self._settings
-            return Transport(settings.gateway_url, settings.gateway_backup_url, verify=self._ssl)
-        return Transport(self._settings.simulator_url, verify=self._ssl)
+    def _made(self, mode: str) -> _Held:
+        settings, live = self._settings, mode == "live"
+        if live:
+            transport = Transport(settings.gateway_url, settings.gateway_backup_url, verify=self._ssl)
+            secure = CertificateLines(LiveLines(settings, lambda: tls_context(settings)).make)
+        else:
+            transport = Transport(settings.simulator_url, verify=self._ssl)
+            secure = CertificateLines(SimulatorLines(settings, self._authority).make)
+        breaker = Breaker()
+        gateway = V2Gateway(GuardedLine(transport, breaker), secure, plain_pages=not live)
+        return _Held(_Measured(gateway), transport, secure, breaker)
 
 
 class Logins:
     """Mini-program login at WeChat or at the simulator."""
 
     def __init__(self, settings: Settings) -> None:
-        context = _context(settings)
+        context = tls_context(settings)
         self._transports = {
             "live": Transport(settings.weixin_api_url, verify=context),
             "test": Transport(settings.simulator_url, verify=context),
@@ -97,6 +141,31 @@ class _Measured:
     async def close(self, credentials: Credentials, out_trade_no: OutTradeNo) -> Closed:
         return await _measure("closeorder", lambda: self._gateway.close(credentials, out_trade_no))
 
+    async def charge(self, credentials: Credentials, order: NewOrder, auth_code: AuthCode) -> OrderState:
+        return await _measure("micropay", lambda: self._gateway.charge(credentials, order, auth_code))
+
+    async def reverse(
+        self, credentials: Credentials, certificate: ClientCertificate, out_trade_no: OutTradeNo
+    ) -> Reversed:
+        return await _measure(
+            "reverse", lambda: self._gateway.reverse(credentials, certificate, out_trade_no)
+        )
+
+    async def refund(
+        self, credentials: Credentials, certificate: ClientCertificate, refund: NewRefund
+    ) -> RefundAccepted:
+        return await _measure("refund", lambda: self._gateway.refund(credentials, certificate, refund))
+
+    async def query_refund(self, credentials: Credentials, out_refund_no: OutRefundNo) -> RefundState:
+        return await _measure("refundquery", lambda: self._gateway.query_refund(credentials, out_refund_no))
+
+    async def query_refunds(
+        self, credentials: Credentials, out_trade_no: OutTradeNo, offset: int = 0
+    ) -> RefundsOfOrder:
+        return await _measure(
+            "refundquery", lambda: self._gateway.query_refunds(credentials, out_trade_no, offset)
+        )
+
 
 async def _measure(api: str, call: Callable[[], Awaitable[T]]) -> T:
     started, result = time.perf_counter(), "ok"
@@ -116,7 +185,8 @@ async def _measure(api: str, call: Callable[[], Awaitable[T]]) -> T:
         metrics.WECHAT_DURATION.labels(api).observe(time.perf_counter() - started)
 
 
-def _context(settings: Settings) -> ssl.SSLContext:
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """Return what checks the certificates of hosts outside: the system's anchors and WXSP_CA_BUNDLE's."""
     context = httpx.create_ssl_context(trust_env=False)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.ca_bundle is not None:

@@ -57,6 +57,20 @@ class V2Key:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """One version of the API certificate that refunds and reversals are called with (wechatpay-v2 9).
+
+    `serial` is upper-case hex, as WeChat shows it; both PEM texts hold one block each. Made from
+    what a provider handed in and was checked then; `wechatpay.mutual_tls` checks it before use.
+    """
+
+    version: int
+    serial: str
+    cert_pem: bytes = field(repr=False)
+    key_pem: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PartnerCredentials:
     """A service provider acting for one sub-merchant.
 

@@ -89,6 +89,7 @@ NotificationFault = Literal[
     "missing_field",
     "sign_type_mismatch",
     "bad_signature",
+    "undecryptable",
 ]
 """Why a notification is not believed; stable tokens for journals and metrics."""
 

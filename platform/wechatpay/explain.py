@@ -1,4 +1,4 @@
-"""Every code of WeChat in plain words: cause, who must act, what to do. The texts are in explain.toml."""
+"""Every code of WeChat in plain words: cause, who must act, what to do. The texts are in explain*.toml."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from typing import Any, Literal, get_args
 
 Outcome = Literal["refused", "unknown", "paid", "closed", "retry"]
@@ -47,15 +48,17 @@ class _Entry:
 
 
 ANY_API = "*"
+_TABLES = ("explain.toml", "explain_micropay.toml", "explain_refunds.toml")
 
 
 def explain(api: str, code: str, message: str = "") -> Explanation | None:
     """The explanation of `code` as answered by `api`, or None for a code nobody has described.
 
-    `api` is an operation ("unifiedorder", "orderquery", "closeorder", "jscode2session"),
-    "requestPayment" or "trade_state". An entry of the operation goes before one of all, one whose
-    pattern finds `message` before one without pattern. The code "FAIL" is the return level, where
-    WeChat sends a text only; that text is for display and never decides anything (wechatpay-v2 1.5).
+    `api` is an operation ("unifiedorder", "micropay", "orderquery", "closeorder", "reverse", "refund",
+    "refundquery", "jscode2session"), "requestPayment" or "trade_state". An entry of the operation goes
+    before one of all, one whose pattern finds `message` before one without pattern. The code "FAIL" is
+    the return level, where WeChat sends a text only; that text is for display and never decides
+    anything (wechatpay-v2 1.5).
     """
     for scope in (api, ANY_API):
         plain = None
@@ -76,9 +79,9 @@ def all_explanations() -> tuple[Explanation, ...]:
 
 @cache
 def _table() -> dict[tuple[str, str], tuple[_Entry, ...]]:
-    text = files("wechatpay").joinpath("explain.toml").read_text(encoding="utf-8")
     table: dict[tuple[str, str], tuple[_Entry, ...]] = {}
-    for row in tomllib.loads(text)["entry"]:
+    texts = (files("wechatpay").joinpath(name).read_text(encoding="utf-8") for name in _TABLES)
+    for row in chain.from_iterable(tomllib.loads(text)["entry"] for text in texts):
         for api in row["api"]:
             for code in row["code"]:
                 entry = _entry(api, code, row)
@@ -88,7 +91,7 @@ def _table() -> dict[tuple[str, str], tuple[_Entry, ...]]:
 
 def _entry(api: str, code: str, row: dict[str, Any]) -> _Entry:
     if row["outcome"] not in get_args(Outcome):
-        raise ValueError(f"explain.toml: {api} {code}: unknown outcome")
+        raise ValueError(f"{api} {code}: unknown outcome")
     explanation = Explanation(
         api=api,
         code=code,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,22 +11,49 @@ from ipaddress import ip_address
 from typing import Any, Protocol
 
 from wechatpay.call import CallRecord
-from wechatpay.credentials import Credentials
+from wechatpay.credentials import ClientCertificate, Credentials
 from wechatpay.errors import InvalidRequest
-from wechatpay.identifiers import AppId, MchId, OpenId, OutTradeNo, PrepayId, SubMchId, TransactionId
-from wechatpay.money import Fen
-from wechatpay.text import is_sendable
+from wechatpay.identifiers import (
+    AppId,
+    AuthCode,
+    MchId,
+    OpenId,
+    OutRefundNo,
+    OutTradeNo,
+    PrepayId,
+    SubMchId,
+    TransactionId,
+)
+from wechatpay.money import MAX_AMOUNT, Fen
+from wechatpay.refunds import NewRefund, RefundAccepted, RefundsOfOrder, RefundState, RefundStatus
+from wechatpay.text import check_notify_url, is_plain_address, is_sendable
 from wechatpay.v2.signing import neutralise
 
+__all__ = [
+    "MAX_TEXT_BYTES",
+    "Closed",
+    "Gateway",
+    "H5Scene",
+    "H5Type",
+    "NewOrder",
+    "NewRefund",
+    "OrderState",
+    "Prepay",
+    "RefundAccepted",
+    "RefundState",
+    "RefundStatus",
+    "RefundsOfOrder",
+    "Reversed",
+    "TradeState",
+    "TradeType",
+]
+
 MAX_TEXT_BYTES = 127
-MAX_NOTIFY_URL_BYTES = 256
-MAX_AMOUNT = 999_999_999
+MAX_SCENE_BYTES = 256
 
 _ATTACH = re.compile(r"[0-9A-Za-z_.:|*\-]{0,127}")
 _PRODUCT_ID = re.compile(r"[0-9A-Za-z_|*\-]{1,32}")
-# No query, no fragment, and nothing a string to sign could be split at.
-_NOTIFY_URL = re.compile(r"https?://[!-~]+")
-_NOT_IN_NOTIFY_URL = re.compile(r"[?#&=<>\"]")
+_APP_ID = re.compile(r"[0-9A-Za-z_.\-]{1,128}")
 
 
 class TradeType(StrEnum):
@@ -66,14 +94,74 @@ class TradeState(StrEnum):
         return self in {TradeState.SUCCESS, TradeState.REFUND}
 
 
+class H5Type(StrEnum):
+    """What kind of page or app sends a payer to the H5 cashier; the value is the wire text."""
+
+    WAP = "Wap"
+    IOS = "IOS"
+    ANDROID = "Android"
+
+
+_SCENE_NAMES = {
+    H5Type.WAP: ("wap_url", "wap_name"),
+    H5Type.IOS: ("bundle_id", "app_name"),
+    H5Type.ANDROID: ("package_name", "app_name"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class H5Scene:
+    """Where an H5 payment starts: `scene_info` of the order (wechatpay-v2 2.4).
+
+    `address` is the site's http(s) address for `Wap`, the bundle id for `IOS`, the package name for
+    `Android`; `name` what the site or app is called. Raises InvalidRequest.
+    """
+
+    type: H5Type
+    address: str
+    name: str
+
+    def __post_init__(self) -> None:
+        site = self.type is H5Type.WAP
+        if site and not is_plain_address(self.address):
+            raise InvalidRequest(
+                "wap_url",
+                "必须是不带参数的完整 http(s) 地址",
+                "must be an absolute http(s) address without query",
+            )
+        if not site and _APP_ID.fullmatch(self.address) is None:
+            raise InvalidRequest(
+                "wap_url", "应为应用的包名或 Bundle ID", "must be the app's package name or bundle id"
+            )
+        if not self.name.strip() or not is_sendable(self.name):
+            raise InvalidRequest(
+                "wap_name",
+                "不能为空，不能含控制字符或表情等四字节字符",
+                "must not be empty nor hold control characters or emoji",
+            )
+        if len(self.wire.encode()) > MAX_SCENE_BYTES:
+            raise InvalidRequest(
+                "h5_info",
+                f"超过 {MAX_SCENE_BYTES} 字节，请缩短名称或地址",
+                f"is longer than {MAX_SCENE_BYTES} bytes; shorten the name or the address",
+            )
+
+    @property
+    def wire(self) -> str:
+        """The JSON text of `scene_info`; it is signed exactly as it is sent."""
+        address, name = _SCENE_NAMES[self.type]
+        told = {"type": self.type.value, address: self.address, name: neutralise(self.name)}
+        return json.dumps({"h5_info": told}, ensure_ascii=False, separators=(",", ":"))
+
+
 @dataclass(frozen=True, slots=True)
 class NewOrder:
     """All that is needed to create an order, and to repeat it with equal parameters for ever.
 
     `description` is what the payer sees, at most 127 bytes as sent; `attach` only our own encoded
-    id; `payer_ip` the payer's address (the server's for NATIVE). Times are aware. `openid` is the
-    payer under the app that opens the cashier; required for JSAPI. `product_id` defaults to the
-    order number for NATIVE.
+    id; `payer_ip` the payer's address (the server's for NATIVE, the till's for MICROPAY). Times are
+    aware. `openid` is the payer under the app that opens the cashier; required for JSAPI.
+    `product_id` defaults to the order number for NATIVE. `scene` is for H5 alone, and required there.
 
     Raises InvalidRequest, naming the field, for anything WeChat is known to refuse
     (wechatpay-v2 2.2; S2-05, S2-09, S2-10) or that rule C6 forbids.
@@ -91,10 +179,15 @@ class NewOrder:
     time_start: datetime
     time_expire: datetime
     profit_sharing: bool
+    scene: H5Scene | None = None
 
     def __post_init__(self) -> None:
         self._check_money_and_times()
         self._check_texts()
+        if (self.trade_type is TradeType.H5) is (self.scene is None):
+            raise InvalidRequest(
+                "h5_info", "H5 下单必须有场景信息，其他方式不能有", "H5 needs the scene; other ways take none"
+            )
         if self.trade_type is TradeType.JSAPI and self.openid is None:
             raise InvalidRequest(
                 "openid", "JSAPI 下单必须有支付者的 openid", "JSAPI needs the payer's openid"
@@ -131,16 +224,7 @@ class NewOrder:
             raise InvalidRequest(
                 "attach", "只能是本平台自己的编号", "must be an id of our own: letters, digits and _.:|*-"
             )
-        if (
-            _NOTIFY_URL.fullmatch(self.notify_url) is None
-            or _NOT_IN_NOTIFY_URL.search(self.notify_url)
-            or len(self.notify_url) > MAX_NOTIFY_URL_BYTES
-        ):
-            raise InvalidRequest(
-                "notify_url",
-                "必须是不带参数的完整 http(s) 地址，不超过 256 字节",
-                "must be an absolute http(s) address without query, at most 256 bytes",
-            )
+        check_notify_url(self.notify_url)
         try:
             ip_address(self.payer_ip)
         except ValueError:
@@ -163,6 +247,7 @@ class NewOrder:
             "time_start": self.time_start.astimezone(UTC).isoformat(),
             "time_expire": self.time_expire.astimezone(UTC).isoformat(),
             "profit_sharing": self.profit_sharing,
+            "scene": [self.scene.type.value, self.scene.address, self.scene.name] if self.scene else None,
         }
 
     @classmethod
@@ -181,15 +266,25 @@ class NewOrder:
             time_start=datetime.fromisoformat(stored["time_start"]),
             time_expire=datetime.fromisoformat(stored["time_expire"]),
             profit_sharing=stored["profit_sharing"],
+            # Orders stored before H5 was offered have no scene.
+            scene=_scene(stored.get("scene")),
         )
+
+
+def _scene(stored: list[str] | None) -> H5Scene | None:
+    return None if stored is None else H5Scene(H5Type(stored[0]), stored[1], stored[2])
 
 
 @dataclass(frozen=True, slots=True)
 class Prepay:
-    """An order is payable. `code_url` is there for NATIVE only; both ids live two hours."""
+    """An order is payable. `code_url` is there for NATIVE only, `h5_url` for H5 only.
+
+    `prepay_id` and `code_url` live two hours, `h5_url` five minutes (wechatpay-v2 2.6).
+    """
 
     prepay_id: PrepayId
     code_url: str | None
+    h5_url: str | None
     call: CallRecord
 
 
@@ -232,15 +327,33 @@ class Closed:
     already: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """A reversal was accepted. `again`: WeChat wants the very same call once more (`recall`)."""
+
+    call: CallRecord
+    again: bool
+
+
 class Gateway(Protocol):
     """What the features ask of WeChat Pay.
 
     Every method may raise NotSent, UnknownOutcome (with BadAnswerSignature and EchoMismatch) and
-    Refused, each with its `call` record. All three may be repeated with the same arguments.
+    Refused, each with its `call` record, and InvalidRequest before anything is sent. All but
+    `charge` may be repeated with the same arguments. A certificate must be that of the provider
+    that signs; another's is refused before anything is sent (F09).
     """
 
     async def place(self, credentials: Credentials, order: NewOrder) -> Prepay:
-        """Create the order, or renew its prepay_id. Also raises InvalidRequest before sending."""
+        """Create an order of any type but MICROPAY, or renew its prepay_id."""
+        ...
+
+    async def charge(self, credentials: Credentials, order: NewOrder, auth_code: AuthCode) -> OrderState:
+        """Charge a payment code; returns only once it is paid.
+
+        Raises UnknownOutcome with the reason "USERPAYING", "SYSTEMERROR" or "BANKERROR" while the
+        payer or the bank has yet to act: query, then reverse; never charge again (wechatpay-v2 4.1).
+        """
         ...
 
     async def query(self, credentials: Credentials, out_trade_no: OutTradeNo) -> OrderState:
@@ -249,4 +362,26 @@ class Gateway(Protocol):
 
     async def close(self, credentials: Credentials, out_trade_no: OutTradeNo) -> Closed:
         """Close an unpaid order. A paid one is Refused with code ORDERPAID."""
+        ...
+
+    async def reverse(
+        self, credentials: Credentials, certificate: ClientCertificate, out_trade_no: OutTradeNo
+    ) -> Reversed:
+        """Undo a MICROPAY order: an unpaid one is closed, a paid one given back (wechatpay-v2 4.2)."""
+        ...
+
+    async def refund(
+        self, credentials: Credentials, certificate: ClientCertificate, refund: NewRefund
+    ) -> RefundAccepted:
+        """Ask for a refund. The same number and amounts are the same refund, however often sent."""
+        ...
+
+    async def query_refund(self, credentials: Credentials, out_refund_no: OutRefundNo) -> RefundState:
+        """Ask for one refund. An unknown number is Refused with code REFUNDNOTEXIST."""
+        ...
+
+    async def query_refunds(
+        self, credentials: Credentials, out_trade_no: OutTradeNo, offset: int = 0
+    ) -> RefundsOfOrder:
+        """Ask for an order's refunds, skipping `offset` of them. Refused REFUNDNOTEXIST without any."""
         ...

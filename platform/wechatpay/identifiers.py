@@ -108,3 +108,39 @@ class PrepayId(Identifier):
     field: ClassVar[str] = "prepay_id"
     rule: ClassVar[str] = "must be 1 to 64 of 0-9 A-Z a-z _ -"
     pattern: ClassVar[re.Pattern[str]] = re.compile(r"[0-9A-Za-z_\-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OutRefundNo(Identifier):
+    """The refund number WeChat knows, made by this platform. The same number is the same refund."""
+
+    field: ClassVar[str] = "out_refund_no"
+    rule: ClassVar[str] = "must be 1 to 64 of 0-9 A-Z a-z _ - | * @"
+    pattern: ClassVar[re.Pattern[str]] = re.compile(r"[0-9A-Za-z_|*@\-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RefundId(Identifier):
+    """WeChat's number of a refund; it exists once the refund was accepted."""
+
+    field: ClassVar[str] = "refund_id"
+    rule: ClassVar[str] = "must be 1 to 32 letters or digits"
+    pattern: ClassVar[re.Pattern[str]] = re.compile(r"[0-9A-Za-z]{1,32}")
+
+
+@dataclass(frozen=True, slots=True, order=True, repr=False)
+class AuthCode(Identifier):
+    """The payment code on a payer's screen: whoever has it can charge him, so it is shown nowhere.
+
+    Source: wechatpay-v2 4.1.
+    """
+
+    field: ClassVar[str] = "auth_code"
+    rule: ClassVar[str] = "must be 18 digits beginning with 10 to 15"
+    pattern: ClassVar[re.Pattern[str]] = re.compile(r"1[0-5][0-9]{16}")
+
+    def __str__(self) -> str:
+        return "AuthCode(***)"
+
+    def __repr__(self) -> str:
+        return "AuthCode(***)"

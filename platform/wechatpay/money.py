@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+MAX_AMOUNT = 999_999_999
+"""Fen: the largest amount of one order."""
+
 _AMOUNT = re.compile(r"[1-9][0-9]{0,8}")
 _YUAN = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?")
 

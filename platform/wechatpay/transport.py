@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -43,6 +43,16 @@ class RawAnswer:
     body: bytes = field(repr=False)
     elapsed_ms: int
     host: str
+
+
+class Line(Protocol):
+    """What carries a signed question to a gateway: a Transport, or something around one."""
+
+    async def post_xml(
+        self, path: str, body: bytes, *, deadline_s: float | None = None, repeatable: bool = True
+    ) -> RawAnswer:
+        """Post one XML document. See Transport.post_xml."""
+        ...
 
 
 @dataclass(slots=True)
@@ -111,18 +121,33 @@ class Transport:
         self._lanes: list[_Lane] = []
         self.connections_opened = 0
 
-    async def post_xml(self, path: str, body: bytes) -> RawAnswer:
+    @property
+    def idle(self) -> bool:
+        """Whether no call is under way."""
+        return not any(lane.in_flight for lane in self._lanes)
+
+    async def post_xml(
+        self, path: str, body: bytes, *, deadline_s: float | None = None, repeatable: bool = True
+    ) -> RawAnswer:
         """Post one XML document; the same bytes go to the backup host when the main one fails.
 
-        Only for calls that may be repeated byte for byte (wechatpay-v2 1.10). Raises NotSent when
-        nothing left, UnknownOutcome("timeout" | "cut" | "oversized" | "encoded") otherwise.
+        `deadline_s` replaces the transport's own for a call that WeChat answers late, and then
+        bounds the reading as well. A call that may not be repeated byte for byte
+        (`repeatable=False`, wechatpay-v2 1.10) goes to the backup host only when nothing of it left.
+        Raises NotSent("untrusted") for a host whose certificate does not check, NotSent with another
+        reason when nothing left, UnknownOutcome("timeout" | "cut" | "oversized" | "encoded") otherwise.
         """
         headers = {"Content-Type": "text/xml; charset=utf-8"}
-        return await self._call("POST", path, headers=headers, content=body)
+        parts = {"headers": headers, "content": body}
+        return await self._call("POST", path, parts, deadline_s, repeatable=repeatable)
 
     async def get_json(self, path: str, params: Mapping[str, str]) -> RawAnswer:
         """Get what should be a JSON document; reading it is the caller's. Raises as post_xml."""
-        return await self._call("GET", path, headers={"Accept": "application/json"}, params=dict(params))
+        return await self._get(path, {"Accept": "application/json"}, params)
+
+    async def get_text(self, path: str) -> RawAnswer:
+        """Get a text document. Raises as post_xml."""
+        return await self._get(path, {"Accept": "text/plain, */*"}, {})
 
     async def aclose(self) -> None:
         """Close all connections. Calls under way are cut."""
@@ -130,18 +155,27 @@ class Transport:
         for lane in lanes:
             await lane.http.aclose()
 
-    async def _call(self, method: str, path: str, **parts: Any) -> RawAnswer:
+    async def _get(self, path: str, headers: Mapping[str, str], params: Mapping[str, str]) -> RawAnswer:
+        parts = {"headers": headers, "params": dict(params)}
+        return await self._call("GET", path, parts, None, repeatable=True)
+
+    async def _call(
+        self, method: str, path: str, parts: dict[str, Any], deadline_s: float | None, *, repeatable: bool
+    ) -> RawAnswer:
         """Try the hosts in turn within one deadline.
 
         The outcome reported is the most alarming one: once a host may have acted on the request,
         a later host that could not be reached does not make it "not sent".
         """
         started = self._monotonic()
+        timeouts = self._timeouts if deadline_s is None else {**self._timeouts, "read": deadline_s}
+        deadline_s = self._deadline_s if deadline_s is None else deadline_s
+        parts = {**parts, "extensions": {"timeout": timeouts}}
         worst: RawAnswer | WechatPayError | None = None
         for host in self._hosts_in_turn():
-            remaining = self._deadline_s - (self._monotonic() - started)
+            remaining = deadline_s - (self._monotonic() - started)
             outcome = await self._try(method, host, path, parts, started, remaining)
-            if not _calls_for_another_host(outcome):
+            if not _calls_for_another_host(outcome, repeatable=repeatable):
                 return _result(outcome)
             if host == self._hosts[0]:
                 self._main_rests_until = self._monotonic() + self._cool_down_s
@@ -160,10 +194,12 @@ class Transport:
         """One request to one host. Errors are returned, not raised inside an `except` block: httpx's
         exceptions hold the request with its query and body, and must not ride along as context."""
         attempt = _Attempt(self)
-        parts = {**parts, "headers": {**_HEADERS, **parts["headers"]}}
-        request = httpx.Request(
-            method, host + path, extensions={"timeout": self._timeouts, "trace": attempt.trace}, **parts
-        )
+        parts = {
+            **parts,
+            "headers": {**_HEADERS, **parts["headers"]},
+            "extensions": {**parts["extensions"], "trace": attempt.trace},
+        }
+        request = httpx.Request(method, host + path, **parts)
         lane = self._least_busy_lane()
         lane.in_flight += 1
         try:
@@ -179,8 +215,10 @@ class Transport:
             return NotSent("busy")
         except (TimeoutError, httpx.TimeoutException):
             return UnknownOutcome("timeout") if attempt.sent else NotSent("connect_timeout")
-        except (httpx.TransportError, OSError):
-            return UnknownOutcome("cut") if attempt.sent else NotSent("connect")
+        except (httpx.TransportError, OSError) as error:
+            if attempt.sent:
+                return UnknownOutcome("cut")
+            return NotSent("untrusted" if _is_distrust(error) else "connect")
         finally:
             lane.in_flight -= 1
         elapsed_ms = round((self._monotonic() - started) * 1000)
@@ -238,9 +276,19 @@ async def _bounded_body(response: httpx.Response) -> bytes:
     return bytes(received)
 
 
-def _calls_for_another_host(outcome: RawAnswer | WechatPayError) -> bool:
+def _is_distrust(error: BaseException) -> bool:
+    """Whether a certificate that did not check is what lies at the bottom of this."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _calls_for_another_host(outcome: RawAnswer | WechatPayError, *, repeatable: bool) -> bool:
     if isinstance(outcome, RawAnswer):
-        return outcome.status >= 500
+        return repeatable and outcome.status >= 500
     return isinstance(outcome, NotSent)
 
 

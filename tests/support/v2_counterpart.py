@@ -7,14 +7,17 @@ with itself. Remembers orders: a number is used once, a paid one cannot be close
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import xmltodict
 from tests.support.loopback import Received, http
+from tests.support.v2_counter_desk import CounterDesk, no
 from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac, dict_to_xml
 
 from wechatpay.credentials import (
+    ClientCertificate,
     Credentials,
     MerchantCredentials,
     PartnerCredentials,
@@ -25,6 +28,7 @@ from wechatpay.credentials import (
 from wechatpay.gateway import NewOrder, TradeType
 from wechatpay.identifiers import AppId, MchId, OpenId, OutTradeNo, SubMchId
 from wechatpay.money import Fen
+from wechatpay.transport import Line
 
 SECRET = "0123456789abcdefghijABCDEFGHIJ45"
 OPENID = "oSubUser_0000000000000000001"
@@ -103,9 +107,11 @@ class Counterpart:
     requests: list[dict[str, str]] = field(default_factory=list)
     overrides: dict[str, str | None] = field(default_factory=dict)
     raw: bytes | None = None
+    desk: CounterDesk = field(default_factory=CounterDesk)
 
     async def __call__(self, request: Received, writer: asyncio.StreamWriter) -> None:
         sent: dict[str, str] = xmltodict.parse(request.body, strip_whitespace=False)["xml"]
+        sent.pop("#text", None)  # the line ends between wechatpy's own elements
         self.requests.append(sent)
         if self.raw is not None:
             writer.write(self.raw)
@@ -124,13 +130,24 @@ class Counterpart:
         kept = {name: value for name, value in answer.items() if value is not None}
         writer.write(http(signed_xml(kept, self.sign_type), headers=("Request-ID: 08F7A1",)))
 
+    @property
+    def _desk_paths(self) -> dict[str, Callable[[dict[str, str]], dict[str, str]]]:
+        return {
+            "/pay/micropay": self.desk.micropay,
+            "/secapi/pay/reverse": self.desk.reverse,
+            "/secapi/pay/refund": self.desk.refund,
+            "/pay/refundquery": self.desk.refundquery,
+        }
+
     def _business(self, path: str, sent: dict[str, str]) -> dict[str, str]:
+        if path in self._desk_paths:
+            return self._desk_paths[path](sent)
         number = sent["out_trade_no"]
         order = self.orders.get(number)
         if path == "/pay/unifiedorder":
             return self._create(number, order, sent)
         if order is None:
-            return _no("ORDERNOTEXIST", "订单不存在")
+            return no("ORDERNOTEXIST", "订单不存在")
         if path == "/pay/closeorder":
             return self._close(order)
         paid = {name: value for name, value in order.items() if name.startswith("paid_")}
@@ -145,11 +162,11 @@ class Counterpart:
 
     def _create(self, number: str, order: dict[str, str] | None, sent: dict[str, str]) -> dict[str, str]:
         if order is not None and order["state"] == "SUCCESS":
-            return _no("ORDERPAID", "该订单已支付")
+            return no("ORDERPAID", "该订单已支付")
         if order is not None and order["state"] == "CLOSED":
-            return _no("ORDERCLOSED", "该订单已关闭")
+            return no("ORDERCLOSED", "该订单已关闭")
         if order is not None and order["total_fee"] != sent["total_fee"]:
-            return _no("INVALID_REQUEST", "201 商户订单号重复")
+            return no("INVALID_REQUEST", "201 商户订单号重复")
         self.orders.setdefault(
             number, {"state": "NOTPAY", "attach": sent["attach"], "total_fee": sent["total_fee"]}
         )
@@ -160,13 +177,17 @@ class Counterpart:
         }
         if sent["trade_type"] == "NATIVE":
             answer["code_url"] = "weixin://wxpay/bizpayurl/up?pr=NwY5Mz9&groupid=00"
+        if sent["trade_type"] == "MWEB":
+            answer["mweb_url"] = (
+                "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx2120&package=9"
+            )
         return answer
 
     def _close(self, order: dict[str, str]) -> dict[str, str]:
         if order["state"] == "SUCCESS":
-            return _no("ORDERPAID", "该订单已支付")
+            return no("ORDERPAID", "该订单已支付")
         if order["state"] == "CLOSED":
-            return _no("ORDERCLOSED", "订单已关闭")
+            return no("ORDERCLOSED", "订单已关闭")
         order["state"] = "CLOSED"
         return {"result_code": "SUCCESS", "result_msg": "OK"}
 
@@ -189,8 +210,16 @@ class Counterpart:
         order.update({f"paid_{name}": value for name, value in paid.items()})
 
 
-def _no(code: str, text: str) -> dict[str, str]:
-    return {"result_code": "FAIL", "err_code": code, "err_code_des": text}
+@dataclass
+class OneLine:
+    """Lets every certificate use one line, and remembers which were shown."""
+
+    line: Line
+    shown: list[ClientCertificate] = field(default_factory=list)
+
+    async def for_certificate(self, certificate: ClientCertificate) -> Line:
+        self.shown.append(certificate)
+        return self.line
 
 
 def all_credentials() -> list[Credentials]:

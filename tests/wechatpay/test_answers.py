@@ -10,6 +10,7 @@ from tests.support.v2_counterpart import (
     NUMBER,
     OPENID,
     Counterpart,
+    OneLine,
     merchant,
     new_order,
     partner,
@@ -28,7 +29,7 @@ from wechatpay.errors import (
 )
 from wechatpay.gateway import Gateway, TradeType
 from wechatpay.transport import Transport
-from wechatpay.v2.orders import V2Gateway
+from wechatpay.v2.gateway import V2Gateway
 
 HMAC = SignType.HMAC_SHA256
 
@@ -269,6 +270,6 @@ async def test_C6_a_what_wechat_quotes_back_is_masked(gateway: Gateway, wechat: 
 
 async def test_G01_not_sent_carries_its_call() -> None:
     transport = Transport("http://nobody.invalid", connect_timeout=0.5)
-    failure = await placing_fails(V2Gateway(transport), NotSent)
+    failure = await placing_fails(V2Gateway(transport, OneLine(transport)), NotSent)
     assert failure.call.http_status is None
     await transport.aclose()

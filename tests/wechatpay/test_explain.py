@@ -1,4 +1,4 @@
-"""Every code has its explanation, in both languages (wechatpay-v2 1.5, 1.6, 2.5, 4.4, 4.5, 8.1)."""
+"""Every code has its explanation, in both languages (wechatpay-v2 1.5, 1.6, 2.5, 4.1-4.7, 8.1)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ CODES = {
     "unifiedorder": f"{COMMON} ORDERPAID ORDERCLOSED OUT_TRADE_NO_USED NOTENOUGH",
     "orderquery": f"{COMMON} ORDERNOTEXIST",
     "closeorder": f"{COMMON} ORDERPAID ORDERCLOSED ORDERNOTEXIST TRADE_STATE_ERROR",
+    "micropay": f"{COMMON} USERPAYING BANKERROR ORDERPAID AUTHCODEEXPIRE AUTH_CODE_ERROR AUTH_CODE_INVALID "
+    "NOTENOUGH NOTSUPORTCARD ORDERCLOSED ORDERREVERSED BUYER_MISMATCH OUT_TRADE_NO_USED TRADE_ERROR "
+    "RULELIMIT",
+    "reverse": f"{COMMON} INVALID_TRANSACTIONID REVERSE_EXPIRE TRADE_ERROR ORDERNOTEXIST",
+    "refund": f"{COMMON} BIZERR_NEED_RETRY INVALID_REQ_TOO_MUCH NOTENOUGH ORDER_NOT_READY TRADE_OVERDUE "
+    "ORDERNOTEXIST INVALID_TRANSACTIONID REFUND_FEE_MISMATCH USER_ACCOUNT_ABNORMAL ERROR",
+    "refundquery": f"{COMMON} REFUNDNOTEXIST INVALID_TRANSACTIONID",
     "jscode2session": "-1 40029 40163 45011 40226 40013 40125 41002 41004 41008",
     "requestPayment": "ok cancel fail",
     "trade_state": " ".join(TradeState),
@@ -85,6 +92,35 @@ def test_a_re_entry_with_other_values_is_not_a_final_refusal() -> None:
     assert again is not None
     assert other is not None
     assert (again.outcome, other.outcome) == ("unknown", "refused")
+
+
+@pytest.mark.parametrize(
+    ("api", "codes", "outcome"),
+    [
+        pytest.param("micropay", "USERPAYING SYSTEMERROR BANKERROR", "unknown", id="micropay: open"),
+        pytest.param("micropay", "AUTHCODEEXPIRE NOTENOUGH NOTSUPORTCARD", "refused", id="micropay: final"),
+        pytest.param("reverse", "SYSTEMERROR TRADE_ERROR INVALID_REQUEST", "unknown", id="reverse: open"),
+        pytest.param("refund", "SYSTEMERROR BIZERR_NEED_RETRY REFUND_FEE_MISMATCH", "unknown", id="R3"),
+        pytest.param(
+            "refund",
+            "FREQUENCY_LIMITED INVALID_REQ_TOO_MUCH ORDER_NOT_READY NOTENOUGH",
+            "retry",
+            id="F06: once more under the same number",
+        ),
+        pytest.param("refund", "TRADE_OVERDUE USER_ACCOUNT_ABNORMAL ERROR NOAUTH", "refused", id="R5"),
+    ],
+)
+def test_what_a_code_says_of_the_money(api: str, codes: str, outcome: str) -> None:
+    for code in codes.split():
+        found = explain(api, code)
+        assert found is not None
+        assert (code, found.outcome) == (code, outcome)
+
+
+def test_no_fix_for_a_refund_ever_asks_for_another_number_while_it_is_open() -> None:
+    for entry in all_explanations():
+        if entry.api == "refund" and entry.outcome != "refused":
+            assert "new refund" not in entry.fix_en, entry.code
 
 
 def test_the_same_code_means_different_things_to_different_calls() -> None:

@@ -148,16 +148,6 @@ def test_S2_09_what_wechat_would_refuse_is_refused_before_sending(
     assert refusal.value.en
 
 
-@pytest.mark.parametrize("trade_type", [TradeType.APP, TradeType.H5, TradeType.MICROPAY])
-async def test_trade_types_of_later_releases_are_refused_before_sending(
-    gateway: Gateway, wechat: Counterpart, trade_type: TradeType
-) -> None:
-    with pytest.raises(InvalidRequest) as refusal:
-        await gateway.place(partner(), new_order(trade_type=trade_type))
-    assert refusal.value.field == "trade_type"
-    assert wechat.requests == []
-
-
 # What comes back
 
 

@@ -66,6 +66,28 @@ def test_an_official_account_page_gets_the_appid_too() -> None:
     assert set(params) == {"appId", "timeStamp", "nonceStr", "package", "signType", "paySign"}
 
 
+@pytest.mark.parametrize("sign_type", SignType)
+def test_T5_the_app_cashier_names_the_sub_merchant_as_partner(sign_type: SignType) -> None:
+    vector = next(vector for vector in VECTORS if vector["id"] == "T5")
+    expected = vector["md5" if sign_type is SignType.MD5 else "hmac_sha256"]
+    params = pay_params.for_app(
+        partner(sign_type, sub_appid="wx5555eeee6666ffff"), PREPAY, NOW, nonce=vector["params"]["noncestr"]
+    )
+    assert params == {**vector["params"], "sign": expected}
+
+
+@pytest.mark.parametrize("credentials", all_credentials(), ids=repr)
+def test_trap_41_wechatpy_agrees_with_the_app_cashier_of_every_mode(credentials: Credentials) -> None:
+    params = pay_params.for_app(credentials, PREPAY, NOW)
+    names = ["appid", "partnerid", "prepayid", "package", "noncestr", "timestamp", "sign"]
+    assert list(params) == names
+    assert params["partnerid"] == credentials.identity().get("sub_mch_id", "1900000109")
+    assert params["appid"] == credentials.identity().get("sub_appid", "wx1111aaaa2222bbbb")
+    unsigned = {name: value for name, value in params.items() if name != "sign"}
+    assert params["sign"] == signature(unsigned, credentials.sign_type)
+    assert SECRET not in str(params)
+
+
 def test_every_signature_has_a_new_nonce() -> None:
     nonces = {pay_params.for_mini_program(partner(), PREPAY, NOW)["nonceStr"] for _ in range(50)}
     assert len(nonces) == 50
@@ -75,6 +97,8 @@ def test_every_signature_has_a_new_nonce() -> None:
 def test_C6_b_a_nonce_cannot_carry_other_fields(nonce: str) -> None:
     with pytest.raises(InvalidRequest):
         pay_params.for_mini_program(partner(), PREPAY, NOW, nonce=nonce)
+    with pytest.raises(InvalidRequest):
+        pay_params.for_app(partner(), PREPAY, NOW, nonce=nonce)
 
 
 def test_the_key_is_in_no_parameter() -> None:

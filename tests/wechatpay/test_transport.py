@@ -394,3 +394,51 @@ async def test_a_cancelled_call_frees_its_connection() -> None:
             await call
         host.answering = always(GOOD)
         assert (await post(transport)).status == 200
+
+
+async def test_G02_a_call_that_may_not_be_repeated_goes_to_one_host_that_heard_it() -> None:
+    main, backup = loopback(always(http(b"", status="502 Bad"))), loopback(always(GOOD))
+    async with main as one, backup as other, transport_to(one.url, other.url) as transport:
+        answer = await transport.post_xml("/pay/micropay", BODY, repeatable=False)
+    assert answer.status == 502
+    assert (len(one.received), len(other.received)) == (1, 0)
+
+
+async def test_G01_a_call_that_may_not_be_repeated_goes_on_when_nothing_left() -> None:
+    async with (
+        loopback(always(GOOD)) as backup,
+        transport_to(f"http://127.0.0.1:{free_port()}", backup.url) as transport,
+    ):
+        assert (await transport.post_xml("/pay/micropay", BODY, repeatable=False)).status == 200
+
+
+async def test_a_call_may_have_a_deadline_of_its_own() -> None:
+    async def slowly(_request: Received, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.2)
+        writer.write(GOOD)
+
+    async with (
+        loopback(slowly) as host,
+        transport_to(host.url, read_timeout=0.05, deadline_s=0.1) as transport,
+    ):
+        assert (await transport.post_xml("/pay/micropay", BODY, deadline_s=2.0)).status == 200
+        for deadline_s in (None, 0.15):
+            with pytest.raises(UnknownOutcome):
+                await transport.post_xml("/pay/micropay", BODY, deadline_s=deadline_s)
+
+
+async def test_a_transport_is_idle_once_its_calls_have_ended() -> None:
+    gate = asyncio.Event()
+
+    async def held(_request: Received, writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
+        writer.write(GOOD)
+
+    async with loopback(held) as host, transport_to(host.url) as transport:
+        assert transport.idle
+        call = asyncio.create_task(post(transport))
+        await host.until_received(1)
+        assert not transport.idle
+        gate.set()
+        await call
+        assert transport.idle

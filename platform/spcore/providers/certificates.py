@@ -57,6 +57,15 @@ def check_client_certificate(
     )
 
 
+def split_bundle(bundle: bytes) -> tuple[bytes, bytes]:
+    """Return certificate and key of a stored bundle, each as PEM. Raises ValueError when it is damaged."""
+    blocks = _BLOCK.findall(bundle.decode("ascii"))
+    at = bundle.find(b"-----BEGIN", 1)
+    if len(blocks) != 2 or blocks[0] != "CERTIFICATE" or not blocks[1].endswith("KEY"):
+        raise ValueError("not a certificate followed by its key")
+    return bundle[:at], bundle[at:]
+
+
 def check_public_key(key_id: str, pem: bytes, *, pointer: str = "#") -> bytes:
     """Return a WeChat Pay public key (`PUB_KEY_ID_…`) as clean PEM.
 

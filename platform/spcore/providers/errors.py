@@ -6,7 +6,7 @@ from spcore.errors import DomainError, Text
 
 
 class ProviderNotReady(DomainError):
-    """The provider has no usable key, so that nothing can be signed or verified for it."""
+    """The provider lacks the key or certificate that the call needs."""
 
     code = "provider_not_ready"
 
@@ -26,5 +26,38 @@ class ProviderNotReady(DomainError):
                 "该服务商的密钥无法解密：主密钥不对或记录已损坏，请检查 WXSP_MASTER_KEY 或重新填写密钥。",
                 "This provider's key cannot be decrypted: wrong master key or damaged record; "
                 "check WXSP_MASTER_KEY or set the key again.",
+            )
+        )
+
+    @classmethod
+    def without_certificate(cls) -> ProviderNotReady:
+        return cls(
+            Text(
+                "该服务商还没有 API 证书，退款和撤销都需要它；"
+                "请在导入文件的 client_cert_pem 和 client_key_pem 中填写。",
+                "This provider has no API certificate yet, which refunds and reversals need; "
+                "import client_cert_pem and client_key_pem.",
+            )
+        )
+
+    @classmethod
+    def expired_certificate(cls) -> ProviderNotReady:
+        return cls(
+            Text(
+                "该服务商的 API 证书已过期，退款和撤销暂不可用，收款不受影响；"
+                "请在微信支付服务商平台申请新证书后重新导入。",
+                "This provider's API certificate has expired: refunds and reversals are unavailable, "
+                "payments go on. Apply for a new certificate in WeChat's provider console and import it.",
+            )
+        )
+
+    @classmethod
+    def unreadable_certificate(cls) -> ProviderNotReady:
+        return cls(
+            Text(
+                "该服务商的 API 证书无法解密：主密钥不对或记录已损坏，"
+                "请检查 WXSP_MASTER_KEY 或重新导入证书。",
+                "This provider's API certificate cannot be decrypted: wrong master key or damaged record; "
+                "check WXSP_MASTER_KEY or import the certificate again.",
             )
         )

@@ -14,13 +14,17 @@ from sqlalchemy import Row, and_, select
 from spcore.clock import Clock
 from spcore.db.engine import Database
 from spcore.db.scope import ProviderScope
+from spcore.providers.certificates import split_bundle
 from spcore.providers.errors import ProviderNotReady
 from spcore.providers.keys import key_context
 from spcore.providers.models import KeyKind, KeyState, Provider, ProviderKey
 from spcore.vault import Vault, VaultError
-from wechatpay.credentials import InvalidCredentials, V2Key
+from wechatpay.credentials import ClientCertificate, InvalidCredentials, V2Key
 
 _log = structlog.get_logger(__name__)
+
+_Stored = Row[int, int, str, bytes, datetime | None, str | None, datetime | None]
+"""key_epoch, version, state, sealed, verify_until, label, not_after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,15 @@ class V2Keys:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class _HeldCertificate:
+    certificate: ClientCertificate
+    not_after: datetime
+
+
 class Keyring:
-    """Keys by provider and epoch. A provider's `key_epoch` grows with every change of a key, so that an
-    entry of an older epoch is read anew, also by processes that did not make the change.
+    """Keys and certificates by provider and epoch. A provider's `key_epoch` grows with every change of
+    one, so that an entry of an older epoch is read anew, also by processes that did not make the change.
 
     `loads` counts how often the database was asked.
     """
@@ -55,6 +65,7 @@ class Keyring:
         self._vault = vault
         self._clock = clock
         self._held: dict[str, tuple[int, V2Keys]] = {}
+        self._certificates: dict[str, tuple[int, _HeldCertificate]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.loads = 0
 
@@ -72,11 +83,39 @@ class Keyring:
             self._held[provider_id] = (read_epoch, keys)
             return keys
 
+    async def certificate(self, provider_id: str, epoch: int) -> ClientCertificate:
+        """Return the active API certificate as of `epoch` or later; no statement when it is at hand.
+
+        A certificate is found by its provider alone, so that no other's can be used (F09). Raises
+        ProviderNotReady when there is none, it does not open (K08) or it has expired (K05).
+        """
+        held = self._certificates.get(provider_id)
+        if held is None or held[0] < epoch:
+            async with self._locks[provider_id]:
+                held = self._certificates.get(provider_id)
+                if held is None or held[0] < epoch:
+                    held = await self._load_certificate(provider_id)
+                    self._certificates[provider_id] = held
+        if held[1].not_after <= self._clock.now():
+            raise ProviderNotReady.expired_certificate()
+        return held[1].certificate
+
     def _at_hand(self, provider_id: str, epoch: int) -> V2Keys | None:
         held = self._held.get(provider_id)
         return held[1] if held is not None and held[0] >= epoch else None
 
     async def _load(self, provider_id: str) -> tuple[int, V2Keys]:
+        rows = await self._stored(provider_id, KeyKind.API_V2)
+        return (rows[0].key_epoch if rows else 0), self._open(provider_id, rows)
+
+    async def _load_certificate(self, provider_id: str) -> tuple[int, _HeldCertificate]:
+        for row in await self._stored(provider_id, KeyKind.CLIENT_CERTIFICATE):
+            if row.state == KeyState.ACTIVE:
+                return row.key_epoch, self._certificate(provider_id, row)
+        raise ProviderNotReady.without_certificate()
+
+    async def _stored(self, provider_id: str, kind: KeyKind) -> Sequence[_Stored]:
+        """Return the versions of one kind that still count, newest first."""
         self.loads += 1
         query = (
             select(
@@ -85,19 +124,17 @@ class Keyring:
                 ProviderKey.state,
                 ProviderKey.sealed,
                 ProviderKey.verify_until,
+                ProviderKey.label,
+                ProviderKey.not_after,
             )
-            .join(
-                ProviderKey,
-                and_(ProviderKey.provider_id == Provider.id, ProviderKey.kind == KeyKind.API_V2.value),
-            )
+            .join(ProviderKey, and_(ProviderKey.provider_id == Provider.id, ProviderKey.kind == kind.value))
             .where(Provider.id == provider_id, ProviderKey.state != KeyState.RETIRED.value)
             .order_by(ProviderKey.version.desc())
         )
         async with self._database.read(ProviderScope(provider_id)) as session:
-            rows = (await session.execute(query)).all()
-        return (rows[0].key_epoch if rows else 0), self._open(provider_id, rows)
+            return (await session.execute(query)).all()
 
-    def _open(self, provider_id: str, rows: Sequence[Row[int, int, str, bytes, datetime | None]]) -> V2Keys:
+    def _open(self, provider_id: str, rows: Sequence[_Stored]) -> V2Keys:
         signing: V2Key | None = None
         retiring: list[tuple[V2Key, datetime]] = []
         now = self._clock.now()
@@ -118,3 +155,17 @@ class Keyring:
             reason = error.reason if isinstance(error, VaultError) else "not_a_key"
             _log.error("keyring.unreadable_key", provider_id=provider_id, version=version, reason=reason)
             raise ProviderNotReady.unreadable_key() from None
+
+    def _certificate(self, provider_id: str, row: _Stored) -> _HeldCertificate:
+        context = key_context(provider_id, KeyKind.CLIENT_CERTIFICATE.value, row.version)
+        try:
+            cert_pem, key_pem = split_bundle(self._vault.open(row.sealed, context))
+            if row.label is None or row.not_after is None:
+                raise ValueError("a certificate is stored with its serial number and its end")
+        except (VaultError, ValueError) as error:
+            reason = error.reason if isinstance(error, VaultError) else "not_a_certificate"
+            _log.error(
+                "keyring.unreadable_certificate", provider_id=provider_id, version=row.version, reason=reason
+            )
+            raise ProviderNotReady.unreadable_certificate() from None
+        return _HeldCertificate(ClientCertificate(row.version, row.label, cert_pem, key_pem), row.not_after)

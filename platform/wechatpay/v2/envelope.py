@@ -45,7 +45,9 @@ class UnsendableValue(ValueError):
         self.field = field
 
 
-def parse(body: bytes, *, max_bytes: int = MAX_BYTES, root: str = "xml") -> dict[str, str]:
+def parse(
+    body: bytes, *, max_bytes: int = MAX_BYTES, max_elements: int = MAX_ELEMENTS, root: str = "xml"
+) -> dict[str, str]:
     """Read one message; the dict returned is what must be verified AND used (X04).
 
     Values keep their outer blanks, because the signature covers them (X05); an empty element
@@ -65,8 +67,8 @@ def parse(body: bytes, *, max_bytes: int = MAX_BYTES, root: str = "xml") -> dict
     # Blanks between elements; without strip_whitespace they arrive as the root's own text.
     if str(content.pop("#text", None) or "").strip(" \t\n"):
         raise MalformedXml("malformed", "text between elements")
-    if len(content) > MAX_ELEMENTS:
-        raise MalformedXml("malformed", f"more than {MAX_ELEMENTS} elements")
+    if len(content) > max_elements:
+        raise MalformedXml("malformed", f"more than {max_elements} elements")
     return {name: _text_of(name, value) for name, value in content.items()}
 
 

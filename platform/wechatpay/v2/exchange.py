@@ -21,8 +21,9 @@ from wechatpay.errors import (
     WechatPayError,
 )
 from wechatpay.explain import explain
-from wechatpay.transport import RawAnswer, Transport
+from wechatpay.transport import Line, RawAnswer
 from wechatpay.v2 import envelope, signing
+from wechatpay.v2.fields import BadField
 
 _IDENTITY = ("appid", "mch_id", "sub_mch_id", "sub_appid")
 RETURN_FAIL = "FAIL"
@@ -32,13 +33,24 @@ RETURN_FAIL = "FAIL"
 class Question:
     """What is asked: the operation's name in explain.toml, its path, its own fields.
 
-    `echoed` names those of the fields that the answer repeats and that must then be equal.
+    `echoed` names those of the fields that the answer repeats and that must then be equal;
+    `expected` are values of a successful answer that were not sent under that name. `deadline_s`
+    (seconds) and `repeatable` are those of Line.post_xml. `max_elements` bounds the answer.
     """
 
     operation: str
     path: str
-    fields: Mapping[str, str]
+    fields: Mapping[str, str] = field(repr=False)
     echoed: tuple[str, ...] = ()
+    expected: Mapping[str, str] = field(default_factory=dict)
+    deadline_s: float | None = None
+    repeatable: bool = True
+    max_elements: int = envelope.MAX_ELEMENTS
+
+    @property
+    def record(self) -> CallRecord:
+        """The record of a call that has not got anywhere yet."""
+        return CallRecord(self.operation, self.path, http_status=None, elapsed_ms=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +61,17 @@ class Answer:
     call: CallRecord
 
 
-async def ask(transport: Transport, credentials: Credentials, question: Question) -> Answer:
+async def ask(line: Line, credentials: Credentials, question: Question) -> Answer:
     """Send one signed request. Raises NotSent, UnknownOutcome, Refused, each with its `call`;
     InvalidRequest before anything was sent."""
     sent = {**question.fields, **credentials.identity()}
     body = _signed_body(credentials, question.path, sent)
     started = time.monotonic()
-    record = CallRecord(question.operation, question.path, http_status=None, elapsed_ms=0)
+    record = question.record
     try:
-        raw = await transport.post_xml(question.path, body)
+        raw = await line.post_xml(
+            question.path, body, deadline_s=question.deadline_s, repeatable=question.repeatable
+        )
     except WechatPayError as error:
         error.call = replace(record, elapsed_ms=round((time.monotonic() - started) * 1000))
         raise
@@ -68,11 +82,11 @@ async def ask(transport: Transport, credentials: Credentials, question: Question
         request_id=safe_message(raw.headers.get("request-id", "")) or None,
     )
     try:
-        fields = _readable(raw)
+        fields = _readable(raw, question.max_elements)
         record = _with_codes(record, fields)
         _check_return_code(fields)
         _check_signature(fields, credentials)
-        _check_echo(fields, sent, question.echoed)
+        _check_echo(fields, {**sent, **question.expected}, (*question.echoed, *question.expected))
         _check_result_code(fields, question.operation)
     except WechatPayError as error:
         error.call = record
@@ -93,11 +107,11 @@ def _signed_body(credentials: Credentials, path: str, fields: Mapping[str, str])
         ) from None
 
 
-def _readable(raw: RawAnswer) -> dict[str, str]:
+def _readable(raw: RawAnswer, max_elements: int) -> dict[str, str]:
     if raw.status != 200:
         raise UnknownOutcome(f"http_{raw.status}")
     try:
-        return envelope.parse(raw.body)
+        return envelope.parse(raw.body, max_elements=max_elements)
     except envelope.MalformedXml:
         raise UnknownOutcome("malformed") from None
 
@@ -163,3 +177,10 @@ def _check_result_code(fields: Mapping[str, str], operation: str) -> None:
     if outcome == "unknown":
         raise UnknownOutcome(code)
     raise Refused(code, safe_message(message), level="result", definitive=outcome == "refused")
+
+
+def incomplete(error: BadField, call: CallRecord) -> UnknownOutcome:
+    """What to raise for a signed answer that lacks something it must have."""
+    outcome = UnknownOutcome(f"answer_without_{error.field}")
+    outcome.call = call
+    return outcome

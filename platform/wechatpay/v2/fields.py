@@ -15,6 +15,8 @@ CHINA = timezone(timedelta(hours=8))
 """The zone of every time text of WeChat (wechatpay-v2 1.8). China has no summer time."""
 
 _TIME = re.compile(r"[0-9]{14}")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+_COUNT = re.compile(r"0|[1-9][0-9]{0,3}")
 _WORD = re.compile(r"[A-Za-z0-9_]{1,32}")
 
 _I = TypeVar("_I", bound=Identifier)
@@ -86,14 +88,28 @@ class Fields:
 
     def time(self, name: str) -> datetime | None:
         """A `yyyyMMddHHmmss` of UTC+8, as UTC. Raises BadField when present and malformed."""
+        return self._time(name, _TIME, "%Y%m%d%H%M%S")
+
+    def moment(self, name: str) -> datetime | None:
+        """A `yyyy-MM-dd HH:mm:ss` of UTC+8, as UTC; refunds use it. Raises BadField likewise."""
+        return self._time(name, _MOMENT, "%Y-%m-%d %H:%M:%S")
+
+    def count(self, name: str) -> int | None:
+        """A whole number from 0 to 9999. Raises BadField when present and malformed."""
+        value = self.text(name)
+        if value and _COUNT.fullmatch(value) is None:
+            raise BadField(name)
+        return int(value) if value else None
+
+    def _time(self, name: str, form: re.Pattern[str], layout: str) -> datetime | None:
         value = self.text(name)
         if not value:
             return None
         # strptime alone takes blanks and fewer digits.
-        if _TIME.fullmatch(value) is None:
+        if form.fullmatch(value) is None:
             raise BadField(name)
         try:
-            return datetime.strptime(value, "%Y%m%d%H%M%S").replace(tzinfo=CHINA).astimezone(UTC)
+            return datetime.strptime(value, layout).replace(tzinfo=CHINA).astimezone(UTC)
         except ValueError:
             raise BadField(name) from None
 

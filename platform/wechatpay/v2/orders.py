@@ -1,4 +1,4 @@
-"""Orders by API v2: unifiedorder, orderquery, closeorder.
+"""Orders by API v2: what unifiedorder, orderquery and closeorder are asked, and what they answer.
 
 Source: wechatpay-v2 2, 4.4, 4.5.
 """
@@ -7,79 +7,49 @@ from __future__ import annotations
 
 import re
 
-from wechatpay.call import CallRecord
 from wechatpay.credentials import Credentials, PartnerCredentials
-from wechatpay.errors import InvalidRequest, Refused, UnknownOutcome
-from wechatpay.gateway import Closed, NewOrder, OrderState, Prepay, TradeState, TradeType
+from wechatpay.errors import InvalidRequest
+from wechatpay.gateway import NewOrder, OrderState, Prepay, TradeState, TradeType
 from wechatpay.identifiers import AppId, MchId, OpenId, OutTradeNo, PrepayId, SubMchId, TransactionId
-from wechatpay.transport import Transport
-from wechatpay.v2.exchange import Answer, Question, ask
+from wechatpay.v2.exchange import Answer, Question
 from wechatpay.v2.fields import BadField, Fields, wire_time
 from wechatpay.v2.signing import neutralise
 
-_OFFERED = frozenset({TradeType.JSAPI, TradeType.NATIVE})
 _CODE_URL = re.compile(r"[!-~]{1,512}")
+_H5_URL = re.compile(r"(https?)://[!#-;=?-~]{1,505}")
 
 
-class V2Gateway:
-    """The Gateway port over API v2. Holds no credentials: each call brings its own."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    async def place(self, credentials: Credentials, order: NewOrder) -> Prepay:
-        """unifiedorder. See Gateway.place."""
-        question = Question(
-            "unifiedorder", "/pay/unifiedorder", order_fields(credentials, order), echoed=("trade_type",)
-        )
-        answer = await ask(self._transport, credentials, question)
-        fields = Fields(answer.fields)
-        try:
-            prepay_id = fields.need("prepay_id", PrepayId)
-            code_url = _code_url(fields) if order.trade_type is TradeType.NATIVE else None
-        except BadField as error:
-            raise _incomplete(error, answer.call) from None
-        return Prepay(prepay_id, code_url, answer.call)
-
-    async def query(self, credentials: Credentials, out_trade_no: OutTradeNo) -> OrderState:
-        """orderquery by our number. See Gateway.query."""
-        answer = await ask(
-            self._transport,
-            credentials,
-            Question(
-                "orderquery",
-                "/pay/orderquery",
-                {"out_trade_no": out_trade_no.text},
-                echoed=("out_trade_no",),
-            ),
-        )
-        try:
-            return _order_state(answer)
-        except BadField as error:
-            raise _incomplete(error, answer.call) from None
-
-    async def close(self, credentials: Credentials, out_trade_no: OutTradeNo) -> Closed:
-        """closeorder; ORDERCLOSED is success (wechatpay-v2 1.10). See Gateway.close."""
-        question = Question("closeorder", "/pay/closeorder", {"out_trade_no": out_trade_no.text})
-        try:
-            answer = await ask(self._transport, credentials, question)
-        except Refused as refusal:
-            if refusal.code == "ORDERCLOSED" and refusal.level == "result" and refusal.call is not None:
-                return Closed(refusal.call, already=True)
-            raise
-        return Closed(answer.call, already=False)
+def placing(credentials: Credentials, order: NewOrder) -> Question:
+    """unifiedorder. Raises InvalidRequest for MICROPAY, which has a call of its own."""
+    fields = order_fields(credentials, order)
+    return Question("unifiedorder", "/pay/unifiedorder", fields, echoed=("trade_type",))
 
 
 def order_fields(credentials: Credentials, order: NewOrder) -> dict[str, str]:
     """The business fields of unifiedorder, the same for every repetition of the same order.
 
-    Each trade type sends what is its own and nothing more (S2-05). Raises InvalidRequest for a
-    trade type this release does not offer.
+    Each trade type sends what is its own and nothing more (S2-05). Raises as `placing`.
     """
-    if order.trade_type not in _OFFERED:
+    if order.trade_type is TradeType.MICROPAY:
         raise InvalidRequest(
-            "trade_type", "本版本只支持 JSAPI 和 NATIVE", "this release offers JSAPI and NATIVE only"
+            "trade_type", "付款码支付不经统一下单", "a payment code is charged, not ordered in advance"
         )
+    fields = {
+        **common_fields(order),
+        "notify_url": order.notify_url,
+        "trade_type": order.trade_type.wire,
+    }
+    if order.trade_type is TradeType.NATIVE:
+        fields["product_id"] = order.product_id or order.out_trade_no.text
+    elif order.trade_type is TradeType.JSAPI and order.openid is not None:
+        fields[_payer_field(credentials)] = order.openid.text
+    elif order.scene is not None:
+        fields["scene_info"] = order.scene.wire
+    return fields
+
+
+def common_fields(order: NewOrder) -> dict[str, str]:
+    """What unifiedorder and micropay both take."""
     fields = {
         "body": neutralise(order.description),
         "attach": order.attach,
@@ -88,14 +58,8 @@ def order_fields(credentials: Credentials, order: NewOrder) -> dict[str, str]:
         "spbill_create_ip": order.payer_ip,
         "time_start": wire_time(order.time_start),
         "time_expire": wire_time(order.time_expire),
-        "notify_url": order.notify_url,
-        "trade_type": order.trade_type.wire,
         "profit_sharing": "Y" if order.profit_sharing else "",
     }
-    if order.trade_type is TradeType.NATIVE:
-        fields["product_id"] = order.product_id or order.out_trade_no.text
-    elif order.openid is not None:
-        fields[_payer_field(credentials)] = order.openid.text
     return {name: value for name, value in fields.items() if value}
 
 
@@ -105,6 +69,20 @@ def _payer_field(credentials: Credentials) -> str:
     return "sub_openid" if under_sub_appid else "openid"
 
 
+def prepay(answer: Answer, trade_type: TradeType, *, plain_pages: bool) -> Prepay:
+    """Read a verified unifiedorder answer. Raises BadField for what its trade type makes mandatory.
+
+    `plain_pages`: the H5 page may be one of plain http.
+    """
+    fields = Fields(answer.fields)
+    return Prepay(
+        fields.need("prepay_id", PrepayId),
+        _code_url(fields) if trade_type is TradeType.NATIVE else None,
+        _h5_url(fields, plain_pages=plain_pages) if trade_type is TradeType.H5 else None,
+        answer.call,
+    )
+
+
 def _code_url(fields: Fields) -> str:
     url = fields.text("code_url")
     if _CODE_URL.fullmatch(url) is None:
@@ -112,10 +90,34 @@ def _code_url(fields: Fields) -> str:
     return url
 
 
-def _order_state(answer: Answer) -> OrderState:
+def _h5_url(fields: Fields, *, plain_pages: bool) -> str:
+    """The address a browser is sent to, so that it must be one and nothing else."""
+    url = fields.text("mweb_url")
+    form = _H5_URL.fullmatch(url)
+    if form is None or (form[1] == "http" and not plain_pages):
+        raise BadField("mweb_url")
+    return url
+
+
+def querying(out_trade_no: OutTradeNo) -> Question:
+    """orderquery by our number."""
+    fields = {"out_trade_no": out_trade_no.text}
+    return Question("orderquery", "/pay/orderquery", fields, echoed=("out_trade_no",))
+
+
+def queried(answer: Answer) -> OrderState:
     """Read a verified orderquery answer. Raises BadField for what its state makes mandatory."""
     fields = Fields(answer.fields)
-    state = _trade_state(fields)
+    try:
+        state = TradeState(fields.text("trade_state"))
+    except ValueError:
+        raise BadField("trade_state") from None
+    return order_state(answer, state)
+
+
+def order_state(answer: Answer, state: TradeState) -> OrderState:
+    """Read what an answer says of an order in `state`. Raises BadField for what that makes mandatory."""
+    fields = Fields(answer.fields)
     found = OrderState(
         out_trade_no=fields.need("out_trade_no", OutTradeNo),
         trade_state=state,
@@ -145,14 +147,6 @@ def _order_state(answer: Answer) -> OrderState:
     return found
 
 
-def _trade_state(fields: Fields) -> TradeState:
-    try:
-        return TradeState(fields.text("trade_state"))
-    except ValueError:
-        raise BadField("trade_state") from None
-
-
-def _incomplete(error: BadField, call: CallRecord) -> UnknownOutcome:
-    outcome = UnknownOutcome(f"answer_without_{error.field}")
-    outcome.call = call
-    return outcome
+def closing(out_trade_no: OutTradeNo) -> Question:
+    """closeorder."""
+    return Question("closeorder", "/pay/closeorder", {"out_trade_no": out_trade_no.text})

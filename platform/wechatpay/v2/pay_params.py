@@ -1,7 +1,7 @@
 """The second signature: what opens the cashier in the payer's WeChat.
 
 Made on the server with the provider's key; the page never sees the key (S1-23, S1-25, S2-14).
-Source: wechatpay-v2 3.1 and 3.2.
+Source: wechatpay-v2 3.1, 3.2 and 3.3.
 """
 
 from __future__ import annotations
@@ -35,16 +35,41 @@ def for_official_account(
     credentials: Credentials, prepay_id: PrepayId, now: datetime, nonce: str | None = None
 ) -> dict[str, str]:
     """The arguments of `getBrandWCPayRequest`: as for a mini-program, and `appId`. Raises likewise."""
-    nonce_str = signing.nonce() if nonce is None else nonce
-    if _NONCE.fullmatch(nonce_str) is None:
-        raise InvalidRequest("nonceStr", "只能是 1–32 个字母或数字", "must be 1 to 32 letters or digits")
     params = {
         "appId": credentials.cashier_appid.text,
         # Seconds as text; the phone refuses a number and milliseconds.
         "timeStamp": str(int(now.timestamp())),
-        "nonceStr": nonce_str,
+        "nonceStr": _checked(nonce, "nonceStr"),
         "package": f"prepay_id={prepay_id}",
         "signType": credentials.sign_type.value,
     }
     params["paySign"] = signing.sign(params, credentials.key, credentials.sign_type)
     return params
+
+
+def for_app(
+    credentials: Credentials, prepay_id: PrepayId, now: datetime, nonce: str | None = None
+) -> dict[str, str]:
+    """The arguments of the app's Open SDK: appid, partnerid, prepayid, package, noncestr, timestamp, sign.
+
+    `partnerid` is the sub-merchant's number when a provider acts for it. The names are lower case
+    and no signature type is named; it is the order's all the same. Raises likewise.
+    """
+    params = {
+        "appid": credentials.cashier_appid.text,
+        "partnerid": credentials.partner_id,
+        "prepayid": prepay_id.text,
+        "package": "Sign=WXPay",
+        "noncestr": _checked(nonce, "noncestr"),
+        "timestamp": str(int(now.timestamp())),
+    }
+    params["sign"] = signing.sign(params, credentials.key, credentials.sign_type)
+    return params
+
+
+def _checked(nonce: str | None, field: str) -> str:
+    if nonce is None:
+        return signing.nonce()
+    if _NONCE.fullmatch(nonce) is None:
+        raise InvalidRequest(field, "只能是 1–32 个字母或数字", "must be 1 to 32 letters or digits")
+    return nonce

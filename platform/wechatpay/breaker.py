@@ -1,0 +1,99 @@
+"""A circuit breaker around one line to a gateway: a host that is down is left alone for a while.
+
+While it is open nothing is sent and every call fails at once, so that a dead gateway costs no
+waiting and no retry storm; one call at a time finds out whether the host is back. Nobody has to
+reset anything. Source: failure catalogue G06, G07.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from wechatpay.errors import NotSent, UnknownOutcome, WechatPayError
+from wechatpay.transport import Line, RawAnswer
+
+FAILURES_TO_OPEN = 10
+REST_S = 5.0
+
+_UNREACHED = frozenset({"connect", "connect_timeout", "untrusted"})
+_LOST = frozenset({"timeout", "cut"})
+
+
+class Breaker:
+    """Opens after `failures` failures in a row, lets one probe through after `rest_s` seconds.
+
+    Only what tells about the host's health counts: a refusal is health, our own shortage of
+    connections is neither. `monotonic` is in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        failures: int = FAILURES_TO_OPEN,
+        rest_s: float = REST_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit = failures
+        self._rest_s = rest_s
+        self._monotonic = monotonic
+        self._failures = 0
+        self._open_until: float | None = None
+        self._probing = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls fail without being sent, but for a probe."""
+        return self._open_until is not None
+
+    def enter(self) -> bool:
+        """Begin a call; true when it is the probe. Raises NotSent("circuit_open")."""
+        if self._open_until is None:
+            return False
+        if self._probing or self._monotonic() < self._open_until:
+            raise NotSent("circuit_open")
+        self._probing = True
+        return True
+
+    def leave(self, *, healthy: bool | None, probe: bool) -> None:
+        """End a call that `enter` began. `healthy` is None for one that tells nothing of the host."""
+        if probe:
+            self._probing = False
+        if healthy:
+            self._failures = 0
+            self._open_until = None
+        # A call from before the opening must not prolong it.
+        elif healthy is False and (probe or not self.is_open):
+            self._failures += 1
+            if self._failures >= self._limit:
+                self._open_until = self._monotonic() + self._rest_s
+
+
+class GuardedLine:
+    """A line behind a breaker."""
+
+    def __init__(self, line: Line, breaker: Breaker) -> None:
+        self._line = line
+        self._breaker = breaker
+
+    async def post_xml(
+        self, path: str, body: bytes, *, deadline_s: float | None = None, repeatable: bool = True
+    ) -> RawAnswer:
+        """See Line.post_xml. Also raises NotSent("circuit_open"), at once."""
+        probe = self._breaker.enter()
+        healthy: bool | None = None
+        try:
+            answer = await self._line.post_xml(path, body, deadline_s=deadline_s, repeatable=repeatable)
+            healthy = answer.status < 500
+        except WechatPayError as error:
+            healthy = False if _is_failure(error) else None
+            raise
+        finally:
+            self._breaker.leave(healthy=healthy, probe=probe)
+        return answer
+
+
+def _is_failure(error: WechatPayError) -> bool:
+    if isinstance(error, NotSent):
+        return error.reason in _UNREACHED
+    return isinstance(error, UnknownOutcome) and error.reason in _LOST
