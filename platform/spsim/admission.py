@@ -120,8 +120,8 @@ def _check_conditional(endpoint: Endpoint, sent: dict[str, str]) -> None:
         raise Refused("JSAPI支付必须传openid")
     if sent.get("openid") and sent.get("sub_openid"):
         raise Refused("openid和sub_openid只能传其中之一")
-    if "transaction_id" in endpoint.fields and not (sent.get("transaction_id") or sent.get("out_trade_no")):
-        raise Refused("缺少参数：out_trade_no", "transaction_id or out_trade_no is needed")
+    if endpoint.one_of and not any(sent.get(name) for name in endpoint.one_of):
+        raise Refused(f"缺少参数：{endpoint.one_of[-1]}", f"{' or '.join(endpoint.one_of)} is needed")
 
 
 def _identify(ledger: Ledger, params: dict[str, str]) -> Provider:

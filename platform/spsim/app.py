@@ -12,14 +12,16 @@ from litestar import Litestar
 
 from .certificates import Authority, ClientTrust
 from .clock import SimulatorClock, real_clock
-from .controls import ControlRefused, Controls
+from .control_input import ControlRefused
+from .controls import Controls
 from .faults import Faults
 from .gateway import Gateway
 from .ledger import Ledger
+from .money_controls import MoneyControls
 from .notifier import Notifier
 from .onboarding import trust_registered
 from .phone import Phone
-from .routes import control_routes, phone_routes, refused
+from .routes import control_routes, money_routes, phone_routes, refused
 from .world import World
 
 
@@ -31,11 +33,13 @@ class Simulator:
         self.trust = ClientTrust()
         faults = Faults(world.ledger)
         self._notifier = Notifier(world, faults, notify_transport)
-        controls = Controls(world, faults, self._notifier, self.authority, self.trust)
+        money = MoneyControls(world, self._notifier)
+        controls = Controls(world, faults, self._notifier, self.authority, self.trust, money)
         self.app = Litestar(
             route_handlers=[
                 *Gateway(world, faults, self._notifier).handlers(),
                 *control_routes(controls),
+                *money_routes(money),
                 *phone_routes(Phone(world, self._notifier)),
             ],
             exception_handlers={ControlRefused: refused},

@@ -158,6 +158,12 @@ def serial_of(certificate_pem: str) -> str:
     return f"{x509.load_pem_x509_certificate(certificate_pem.encode()).serial_number:040X}"
 
 
+def same_certificate(one_pem: str, other_pem: str) -> bool:
+    """Tell whether two PEM texts hold the same certificate, however they are wrapped."""
+    one, other = (x509.load_pem_x509_certificate(pem.encode()) for pem in (one_pem, other_pem))
+    return one.public_bytes(serialization.Encoding.DER) == other.public_bytes(serialization.Encoding.DER)
+
+
 class ClientTrust:
     """The client certificates that the TLS port accepts: exactly the registered ones (wechatpay-v2 9)."""
 

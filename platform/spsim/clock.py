@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Final, TypeVar
+from typing import Final
 
+from . import settings
 from .ledger import Ledger
 
 RETRY_GAPS_S: Final = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600)
 """Seconds between deliveries after the first: 15 gaps, 24 h 4 min in all."""
 
-_T = TypeVar("_T")
 _CHINA: Final = timezone(timedelta(hours=8))
 _WIRE: Final = "%Y%m%d%H%M%S"
 
@@ -25,6 +24,11 @@ def real_clock() -> datetime:
 def wire_time(at_ms: int) -> str:
     """Write milliseconds since 1970 as the wire's `yyyyMMddHHmmss`, UTC+8."""
     return datetime.fromtimestamp(at_ms / 1000, _CHINA).strftime(_WIRE)
+
+
+def wire_date_time(at_ms: int) -> str:
+    """Write milliseconds since 1970 as the `yyyy-MM-dd HH:mm:ss` of refunds, UTC+8 (wechatpay-v2 1.8)."""
+    return datetime.fromtimestamp(at_ms / 1000, _CHINA).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def read_wire_time(text: str) -> int:
@@ -48,11 +52,13 @@ class SimulatorClock:
 
     def now_ms(self) -> int:
         """Return the simulator's time in milliseconds since 1970."""
-        return int(self._base().timestamp() * 1000) + self._setting("offset_ms", 0)
+        return int(self._base().timestamp() * 1000) + settings.read(self._ledger, "offset_ms", 0)
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward; everything that falls due on the way happens."""
-        self._keep("offset_ms", self._setting("offset_ms", 0) + int(seconds * 1000))
+        settings.keep(
+            self._ledger, "offset_ms", settings.read(self._ledger, "offset_ms", 0) + int(seconds * 1000)
+        )
 
     def compress(self, factor: float) -> None:
         """Divide the official gaps by `factor`, so that a day's retries take seconds."""
@@ -60,11 +66,11 @@ class SimulatorClock:
 
     def set_gaps_ms(self, gaps: list[int]) -> None:
         """Use these gaps (milliseconds) between deliveries; an empty list means one delivery only."""
-        self._keep("retry_gaps_ms", gaps)
+        settings.keep(self._ledger, "retry_gaps_ms", gaps)
 
     def gaps_ms(self) -> list[int]:
         """Return the gaps between deliveries in milliseconds."""
-        return self._setting("retry_gaps_ms", [gap * 1000 for gap in RETRY_GAPS_S])
+        return settings.read(self._ledger, "retry_gaps_ms", [gap * 1000 for gap in RETRY_GAPS_S])
 
     def reset(self) -> None:
         """Return to the machine's time and the official gaps."""
@@ -74,20 +80,6 @@ class SimulatorClock:
         """Return the clock as `GET /_sim/clock` shows it."""
         return {
             "now": iso_time(self.now_ms()),
-            "offset_s": self._setting("offset_ms", 0) / 1000,
+            "offset_s": settings.read(self._ledger, "offset_ms", 0) / 1000,
             "retry_gaps_s": [gap / 1000 for gap in self.gaps_ms()],
         }
-
-    def _setting(self, name: str, default: _T) -> _T:
-        row = self._ledger.row("SELECT value FROM setting WHERE name = ?", name)
-        if row is None:
-            return default
-        value: _T = json.loads(row["value"])
-        return value
-
-    def _keep(self, name: str, value: object) -> None:
-        self._ledger.run(
-            "INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)",
-            name,
-            json.dumps(value),
-        )

@@ -16,20 +16,27 @@ POST /_sim/codes
 POST /_sim/pay
     One of `prepay_id`, `code_url`, `out_trade_no` (with `mch_id` when several providers have that number);
     optionally `openid` (the order's own payer when left out), `outcome` (`success`, `cancel`, `fail`), and
-    `pay_params` with the `appid` of the running mini-program, to have paySign checked first. Answers
-    `result`, `trade_state` and, for success, `transaction_id`, `total_fee`, `time_end`.
+    `pay_params` with the `appid` of the running mini-program, to have paySign checked first. With `again`
+    (true) an order that is paid already is paid once more, by a second transaction with its own notification.
+    For a MICROPAY order that waits for the password it types it (`success`) or gives up. Answers `result`,
+    `trade_state` and, for success, `transaction_id`, `total_fee`, `time_end`.
 GET /_sim/phone/{prepay_id}
-    The payer's phone as a page, with `pay_params` (and `appId`) in the query.
+    The payer's phone as a page, with `pay_params` (and `appId`) in the query; for H5 the `mweb_url` itself,
+    five minutes long, with `redirect_url` added when the payer shall come back to a page.
 POST /_sim/phone/{prepay_id}
     What the page's buttons send: the same parameters as a form, and `action` (`pay`, `cancel`).
 GET /_sim/ledger
-    `payments`, `refunds`, `orders`, `notifications` with every attempt and its answer; `?out_trade_no=`
-    filters.
+    `orders`, `payments`, `refunds` (`out_refund_no`, `refund_id`, `amount`, `status`, `source`, ...),
+    `reversals` and `notifications` (`kind` payment or refund) with every attempt and its answer;
+    `?out_trade_no=` filters.
 GET /_sim/faults
     The faults still on order.
 POST /_sim/faults
-    `path`, `kind`, `times` (default 1) and the kind's own parameters. Path `notify` is the notifications we
-    send. The oldest of a path comes first, one a call; `stop` holds until it is cleared.
+    `path`, `kind`, `times` (default 1) and the kind's own parameters. Path `notify` is the notifications of
+    payments, `notify_refund` those of refunds; these carry no signature, so `wrong_signature` encrypts under
+    another key, `missing_signature` leaves req_info out, the kinds that change fields change the encrypted
+    ones, and `spliced` mixes the message with that of the provider's newest other refund. The oldest of a
+    path comes first, one a call; `stop` holds until it is cleared.
 DELETE /_sim/faults
     Clear them all; notifications that `stop` held back go out.
 GET /_sim/clock
@@ -38,8 +45,9 @@ POST /_sim/clock
     Any of `advance_s` (moves the whole clock: orders and codes expire too), `compress` (divides the
     official gaps), `retry_gaps_s` (a list of gaps), `reset` (true).
 POST /_sim/notify/{out_trade_no}
-    Send a paid order's notification at once, untouched by faults; optionally `copies` (at the same time),
-    `url` (elsewhere), `fields` (changed before signing), `mch_id`.
+    Send a paid order's latest notification at once, untouched by faults, or that of its refund
+    `out_refund_no`; optionally `copies` (at the same time), `url` (elsewhere), `fields` (changed before
+    signing or encrypting), `mch_id`.
 """
 
 from __future__ import annotations
@@ -48,36 +56,38 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-from . import payer, reports, trades
+from . import money_controls, payer, reports
 from .certificates import Authority, ClientTrust
 from .clock import wire_time
+from .control_input import (
+    ControlRefused,
+    Document,
+    bad_request,
+    choice,
+    documented,
+    flag,
+    is_number,
+    text,
+    texts,
+)
 from .faults import KINDS, BadFault, Faults
 from .login import issue_code
+from .micropay import type_password
+from .money_controls import MoneyControls
 from .notifier import Notifier
 from .onboarding import BadDocument, register
 from .payer import CannotPay
+from .payments import Payment
 from .registry import appid_exists
 from .trades import Trade
 from .world import World
 
-Document = dict[str, object]
 _MOST_COPIES: Final = 1000
 _RESULTS: Final = {
     "success": "requestPayment:ok",
     "cancel": "requestPayment:fail cancel",
     "fail": "requestPayment:fail 余额不足",
 }
-
-
-class ControlRefused(Exception):
-    """A control was asked for something it cannot do; `status` is an HTTP status."""
-
-    def __init__(self, status: int, code: str, message: str, detail: str = "") -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.detail = detail
 
 
 class Controls:
@@ -93,12 +103,14 @@ class Controls:
         notifier: Notifier,
         authority: Callable[[], Authority],
         trust: ClientTrust,
+        money: MoneyControls,
     ) -> None:
         self._world = world
         self._faults = faults
         self._notifier = notifier
         self._authority = authority
         self._trust = trust
+        self._money = money
 
     def index(self) -> Document:
         """Return what there is to control."""
@@ -106,7 +118,8 @@ class Controls:
             path: {kind: {name: of.__name__ for name, of in params.items()} for kind, params in kinds.items()}
             for path, kinds in KINDS.items()
         }
-        return {"controls": documented(__doc__ or ""), "kinds": kinds}
+        described = [*documented(__doc__ or ""), *documented(money_controls.__doc__ or "")]
+        return {"controls": described, "kinds": kinds}
 
     def ca_pem(self) -> str:
         """Return the authority that signed the TLS port's certificate."""
@@ -121,41 +134,58 @@ class Controls:
 
     def codes(self, document: Document) -> Document:
         """Issue a login code."""
-        appid, openid = _text(document, "appid"), _text(document, "openid")
+        appid, openid = text(document, "appid"), text(document, "openid")
         if not appid or not openid:
-            raise ControlRefused(400, "BAD_REQUEST", "请求有误", "appid and openid are needed")
+            raise bad_request("appid and openid are needed")
         if not appid_exists(self._world.ledger, appid):
             raise ControlRefused(404, "NO_SUCH_APPID", "appid不存在", "register it by POST /_sim/providers")
         return {"code": issue_code(self._world, appid, openid)}
 
     def pay(self, document: Document) -> Document:
         """Act as the payer."""
-        names = ("prepay_id", "code_url", "out_trade_no", "mch_id")
-        outcome = _text(document, "outcome") or "success"
-        if outcome not in _RESULTS:
-            raise ControlRefused(
-                400, "BAD_REQUEST", "请求有误", f"outcome must be one of {', '.join(_RESULTS)}"
-            )
-        answer: Document = {"result": _RESULTS[outcome]}
+        outcome = choice(document, "outcome", tuple(_RESULTS), "success")
+        result: Document = {"result": _RESULTS[outcome]}
         try:
-            cashier = payer.find_cashier(self._world, **{name: _text(document, name) for name in names})
-            payer.check_payable(self._world, cashier)
-            params = document.get("pay_params")
-            if params is not None:
-                payer.check_pay_params(self._world, cashier, _texts(params), _text(document, "appid"))
-            answer |= {"mch_id": cashier.trade.mch_id, "out_trade_no": cashier.trade.out_trade_no}
-            if outcome != "success":
-                return answer | {"trade_state": cashier.trade.state}
-            payment = payer.settle(self._world, cashier, _text(document, "openid"))
+            trade, payment = self._scanned(document, outcome) or self._cashier(document, outcome)
         except CannotPay as error:
             raise ControlRefused(_status_of(error), error.code, error.message, error.detail) from None
+        result |= {"mch_id": trade.mch_id, "out_trade_no": trade.out_trade_no}
+        if payment is None:
+            return result | {"trade_state": trade.state}
         self._notifier.wake()
-        return answer | {
+        return result | {
             "trade_state": "SUCCESS",
             "transaction_id": payment.transaction_id,
             "total_fee": payment.total_fee,
             "time_end": wire_time(payment.paid_at),
         }
+
+    def _cashier(self, document: Document, outcome: str) -> tuple[Trade, Payment | None]:
+        """Pay at the cashier that a prepay id opens."""
+        names = ("prepay_id", "code_url", "out_trade_no", "mch_id")
+        again = flag(document, "again", default=False)
+        cashier = payer.find_cashier(self._world, **{name: text(document, name) for name in names})
+        if not again:
+            payer.check_payable(self._world, cashier)
+        params = document.get("pay_params")
+        if params is not None:
+            payer.check_pay_params(self._world, cashier, texts(params), text(document, "appid"))
+        if outcome != "success":
+            return cashier.trade, None
+        return cashier.trade, payer.settle(self._world, cashier, text(document, "openid"), again=again)
+
+    def _scanned(self, document: Document, outcome: str) -> tuple[Trade, Payment | None] | None:
+        """Type the password of a MICROPAY order; None when the document names no such order."""
+        number = text(document, "out_trade_no")
+        if number is None or not payer.was_scanned(self._world, number, text(document, "mch_id")):
+            return None
+        trade = self._money.find_trade(number, text(document, "mch_id"))
+        if trade.state != "USERPAYING":
+            raise CannotPay(trade.state, "订单不在等待支付密码", f"the order is {trade.state}")
+        payment = type_password(self._world, trade, right=outcome == "success")
+        return (
+            (trade, payment) if payment is not None else (self._money.find_trade(number, trade.mch_id), None)
+        )
 
     def ledger(self, out_trade_no: str | None) -> Document:
         """Return what really happened."""
@@ -187,11 +217,11 @@ class Controls:
         advance, factor, gaps = (document.get(name) for name in ("advance_s", "compress", "retry_gaps_s"))
         if unknown or not document:
             raise _bad_clock("give any of advance_s, compress, retry_gaps_s, reset")
-        if advance is not None and not _is_number(advance, 0):
+        if advance is not None and not is_number(advance, 0):
             raise _bad_clock("advance_s must be a number of seconds, at least 0")
-        if factor is not None and (not _is_number(factor, 0) or factor == 0):
+        if factor is not None and (not is_number(factor, 0) or factor == 0):
             raise _bad_clock("compress must be a number above 0")
-        if gaps is not None and not (isinstance(gaps, list) and all(_is_number(gap, 0) for gap in gaps)):
+        if gaps is not None and not (isinstance(gaps, list) and all(is_number(gap, 0) for gap in gaps)):
             raise _bad_clock("retry_gaps_s must be a list of seconds")
         clock = self._world.clock
         if document.get("reset") is True:
@@ -207,29 +237,19 @@ class Controls:
 
     async def notify(self, out_trade_no: str, document: Document) -> Document:
         """Send a notification again."""
-        copies, url, fields = document.get("copies", 1), _text(document, "url"), document.get("fields", {})
+        copies, url, fields = document.get("copies", 1), text(document, "url"), document.get("fields", {})
         if type(copies) is not int or not 1 <= copies <= _MOST_COPIES:
-            raise ControlRefused(400, "BAD_REQUEST", "请求有误", f"copies must be 1 to {_MOST_COPIES}")
+            raise bad_request(f"copies must be 1 to {_MOST_COPIES}")
         if url is not None and urlsplit(url).scheme not in {"http", "https"}:
-            raise ControlRefused(400, "BAD_REQUEST", "请求有误", "url must be absolute")
-        trade = self._find(out_trade_no, _text(document, "mch_id"))
+            raise bad_request("url must be absolute")
+        trade = self._money.find_trade(out_trade_no, text(document, "mch_id"))
+        number = text(document, "out_refund_no")
+        refund = None if number is None else self._money.find_refund(number, trade.mch_id)
         try:
-            attempts = await self._notifier.send_now(trade, copies, url, _texts(fields))
-        except LookupError:
-            raise ControlRefused(409, "NOTPAY", "订单未支付", "only paid orders are notified") from None
+            attempts = await self._notifier.send_now(trade, refund, copies, url, texts(fields))
+        except LookupError as nothing:
+            raise ControlRefused(409, "NOTPAY", "没有可以通知的结果", str(nothing)) from None
         return {"attempts": [reports.attempt(attempt) for attempt in attempts]}
-
-    def _find(self, out_trade_no: str, mch_id: str | None) -> Trade:
-        found = [
-            t for t in trades.by_number_anywhere(self._world, out_trade_no) if mch_id in {None, t.mch_id}
-        ]
-        if not found:
-            raise ControlRefused(404, "ORDERNOTEXIST", "订单不存在")
-        if len(found) > 1:
-            raise ControlRefused(
-                409, "AMBIGUOUS", "请求有误", "several providers have this number: add mch_id"
-            )
-        return found[0]
 
 
 def _status_of(error: CannotPay) -> int:
@@ -238,38 +258,3 @@ def _status_of(error: CannotPay) -> int:
 
 def _bad_clock(detail: str) -> ControlRefused:
     return ControlRefused(400, "BAD_CLOCK", "时钟设置不正确", detail)
-
-
-def _is_number(value: object, least: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value < 1e9
-
-
-def _text(document: Document, name: str) -> str | None:
-    """Return a text value, None when absent; raises ControlRefused when it is something else."""
-    value = document.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ControlRefused(400, "BAD_REQUEST", "请求有误", f"{name} must be text")
-    return value
-
-
-def _texts(value: object) -> dict[str, str]:
-    """Return an object whose values are all text, as the phone wants them."""
-    if not isinstance(value, dict):
-        raise ControlRefused(400, "BAD_REQUEST", "请求有误", "pay_params and fields must be objects")
-    wrong = [str(name) for name, item in value.items() if not isinstance(item, str)]
-    if wrong:
-        raise ControlRefused(400, "BAD_REQUEST", "请求有误", f"must be text: {', '.join(wrong)}")
-    return dict(value)
-
-
-def documented(text: str) -> list[dict[str, str]]:
-    """Read the module's own description: a control's method and path, then its indented explanation."""
-    controls: list[dict[str, str]] = []
-    for line in text.splitlines():
-        if " /_sim/" in line and not line.startswith(" "):
-            method, path = line.split(maxsplit=1)
-            if method.isupper():
-                controls.append({"method": method, "path": path, "does": ""})
-        elif line.startswith(" ") and controls:
-            controls[-1]["does"] = f"{controls[-1]['does']} {line.strip()}".strip()
-    return controls

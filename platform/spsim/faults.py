@@ -9,10 +9,20 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from .fields import CLOSEORDER, ORDERQUERY, UNIFIEDORDER
+from .fields import (
+    AUTHCODETOOPENID,
+    CLOSEORDER,
+    MICROPAY,
+    ORDERQUERY,
+    REFUND,
+    REFUNDQUERY,
+    REVERSE,
+    UNIFIEDORDER,
+)
 from .ledger import Ledger
 
 NOTIFY: Final = "notify"
+NOTIFY_REFUND: Final = "notify_refund"
 LOGIN: Final = "/sns/jscode2session"
 HELD: Final = "stop"
 
@@ -51,12 +61,23 @@ _NOTIFY_KINDS: Final[dict[str, _Params]] = {
     "set_fields": {"fields": dict},
     HELD: {},
 }
+_NOTIFY_REFUND_KINDS: Final[dict[str, _Params]] = {
+    **_NOTIFY_KINDS,
+    "wrong_amount": {"refund_fee": int},
+    "spliced": {},
+}
 KINDS: Final[dict[str, dict[str, _Params]]] = {
     UNIFIEDORDER.path: {**_GATEWAY_KINDS, "pay_before_answer": {"ms": int}},
     ORDERQUERY.path: _GATEWAY_KINDS,
     CLOSEORDER.path: _GATEWAY_KINDS,
+    MICROPAY.path: _GATEWAY_KINDS,
+    REVERSE.path: {**_GATEWAY_KINDS, "recall": {"with_effect": bool}},
+    AUTHCODETOOPENID.path: _GATEWAY_KINDS,
+    REFUND.path: {**_GATEWAY_KINDS, "settle_before_answer": {"ms": int}},
+    REFUNDQUERY.path: _GATEWAY_KINDS,
     LOGIN: _TRANSPORT_KINDS,
     NOTIFY: _NOTIFY_KINDS,
+    NOTIFY_REFUND: _NOTIFY_REFUND_KINDS,
 }
 """Which kinds a path has, and the parameters of each."""
 
@@ -88,6 +109,17 @@ class Fault:
     def flag(self, name: str) -> bool:
         """Return a boolean parameter, False when not given."""
         return self.params.get(name) is True
+
+    def changed_fields(self) -> dict[str, str]:
+        """Return the fields that `extra_field`, `empty_field` and `set_fields` put into a notification."""
+        if self.kind == "extra_field":
+            return {self.text("name", "future_field"): self.text("value", "1")}
+        if self.kind == "empty_field":
+            return {self.text("name", "device_info"): ""}
+        fields = self.params.get("fields")
+        if self.kind == "set_fields" and isinstance(fields, dict):
+            return {str(name): str(value) for name, value in fields.items()}
+        return {}
 
     def describe(self) -> dict[str, object]:
         """Return the fault as `GET /_sim/faults` shows it."""

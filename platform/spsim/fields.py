@@ -1,4 +1,4 @@
-"""The request tables of the simulated v2 calls: names, limits, duties (wechatpay-v2 2.2, 4.4, 4.5)."""
+"""The request tables of the simulated v2 calls: names, limits, duties (wechatpay-v2 2.2 and 4)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One POST path and every field it knows; any other field is refused."""
+    """One POST path and every field it knows; any other field is refused.
+
+    At least one of `one_of` must be sent. A call that needs a `certificate` is served on the TLS port only.
+    """
 
     path: str
     fields: dict[str, Field]
+    one_of: tuple[str, ...] = ()
+    certificate: bool = False
 
 
 COMMON: Final = {
@@ -64,18 +69,87 @@ UNIFIEDORDER: Final = Endpoint(
     },
 )
 
-ORDERQUERY: Final = Endpoint(
-    "/pay/orderquery",
-    {
-        **COMMON,
-        "transaction_id": Field("微信订单号", 32),
-        "out_trade_no": Field("商户订单号", 32),
-    },
-)
+_EITHER_NUMBER: Final = {
+    "transaction_id": Field("微信订单号", 32),
+    "out_trade_no": Field("商户订单号", 32),
+}
+
+ORDERQUERY: Final = Endpoint("/pay/orderquery", {**COMMON, **_EITHER_NUMBER}, tuple(_EITHER_NUMBER))
 
 CLOSEORDER: Final = Endpoint(
     "/pay/closeorder",
     {**COMMON, "out_trade_no": Field("商户订单号", 32, required=True)},
+)
+
+MICROPAY: Final = Endpoint(
+    "/pay/micropay",
+    {
+        **COMMON,
+        "device_info": Field("设备号", 32),
+        "version": Field("接口版本号", 32),
+        "body": Field("商品描述", 127, required=True),
+        "detail": Field("商品详情", 6000),
+        "attach": Field("附加数据", 127),
+        "out_trade_no": Field("商户订单号", 32, required=True),
+        "total_fee": Field("订单金额", 11, required=True),
+        "fee_type": Field("货币类型", 16),
+        "spbill_create_ip": Field("终端IP", 64, required=True),
+        "goods_tag": Field("订单优惠标记", 32),
+        "limit_pay": Field("指定支付方式", 32),
+        "time_start": Field("交易起始时间", 14),
+        "time_expire": Field("交易结束时间", 14),
+        "receipt": Field("电子发票入口开放标识", 8),
+        "auth_code": Field("付款码", 128, required=True),
+        "profit_sharing": Field("是否需要分账", 16),
+        "scene_info": Field("场景信息", 256),
+        "deposit": Field("是否押金支付", 1),
+    },
+)
+
+REVERSE: Final = Endpoint(
+    "/secapi/pay/reverse", {**COMMON, **_EITHER_NUMBER}, tuple(_EITHER_NUMBER), certificate=True
+)
+
+AUTHCODETOOPENID: Final = Endpoint(
+    "/tools/authcodetoopenid",
+    {
+        **{name: field for name, field in COMMON.items() if name != "sign_type"},
+        "auth_code": Field("付款码", 128, required=True),
+    },
+)
+"""MD5 only: it has no `sign_type` (wechatpay-v2 4.3)."""
+
+REFUND: Final = Endpoint(
+    "/secapi/pay/refund",
+    {
+        **COMMON,
+        **_EITHER_NUMBER,
+        "device_info": Field("设备号", 32),
+        "out_refund_no": Field("商户退款单号", 64, required=True),
+        "total_fee": Field("订单金额", 11, required=True),
+        "refund_fee": Field("退款金额", 11, required=True),
+        "refund_fee_type": Field("货币种类", 8),
+        "refund_desc": Field("退款原因", 80),
+        "refund_account": Field("退款资金来源", 30),
+        "notify_url": Field("退款结果通知url", 256),
+        "op_user_id": Field("操作员", 32),
+        "detail": Field("商品详情", 6000),
+    },
+    tuple(_EITHER_NUMBER),
+    certificate=True,
+)
+
+REFUNDQUERY: Final = Endpoint(
+    "/pay/refundquery",
+    {
+        **COMMON,
+        **_EITHER_NUMBER,
+        "device_info": Field("设备号", 32),
+        "refund_id": Field("微信退款单号", 32),
+        "out_refund_no": Field("商户退款单号", 64),
+        "offset": Field("偏移量", 11),
+    },
+    ("refund_id", "out_refund_no", *_EITHER_NUMBER),
 )
 
 REENTRY: Final = (

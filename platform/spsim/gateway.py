@@ -14,26 +14,60 @@ from urllib.parse import parse_qsl
 from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.types import Receive, Scope, Send
 
-from . import payer, trades
+from . import payer, refund_books, trades
 from .admission import Call, Declined, Refused, admit
 from .answers import Answer, declined, done, refusal
+from .certificates import same_certificate
+from .codes import authcodetoopenid
 from .faults import HELD, LOGIN, Fault, Faults
-from .fields import CLOSEORDER, ORDERQUERY, UNIFIEDORDER, Endpoint
+from .fields import (
+    AUTHCODETOOPENID,
+    CLOSEORDER,
+    MICROPAY,
+    ORDERQUERY,
+    REFUND,
+    REFUNDQUERY,
+    REVERSE,
+    UNIFIEDORDER,
+    Endpoint,
+)
 from .login import LoginFailed, exchange
+from .micropay import micropay, reverse
 from .notifier import Notifier
 from .orders import closeorder, orderquery, unifiedorder
-from .registry import another_sub_merchant
+from .refund_limits import RefundGate
+from .refunds import refund, refundquery
+from .registry import another_sub_merchant, client_certificate
+from .transport import client_certificate as shown_certificate
 from .transport import cut, drip, flood, read_body, send_body
 from .wire import MAX_BODY
 from .world import World
 
 _Rule = Callable[[World, Call], dict[str, str]]
+_NO_CERTIFICATE: Final = (
+    b"<html><head><title>400 No required SSL certificate was sent</title></head>"
+    b"<body><center><h1>400 Bad Request</h1>No required SSL certificate was sent</center></body></html>"
+)
 _BAD_GATEWAY: Final = b"<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
 _UNSENT: Final = frozenset({HELD, "drop_before_effect"})
 _DEFAULT_ERROR: Final = "SYSTEMERROR"
 _TOO_FREQUENT: Final = "FREQUENCY_LIMITED"
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """One request as it came in: `certificate` is what the client showed, `fault` what is to go wrong."""
+
+    method: str
+    body: bytes
+    certificate: str | None
+    fault: Fault | None
+
+    def has(self, *kinds: str) -> bool:
+        """Tell whether the fault is one of these."""
+        return self.fault is not None and self.fault.kind in kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +84,11 @@ class Gateway:
             (UNIFIEDORDER, unifiedorder),
             (ORDERQUERY, orderquery),
             (CLOSEORDER, closeorder),
+            (MICROPAY, micropay),
+            (REVERSE, reverse),
+            (AUTHCODETOOPENID, authcodetoopenid),
+            (REFUND, RefundGate(refund)),
+            (REFUNDQUERY, refundquery),
         )
         return [*(self._v2(endpoint, rule) for endpoint, rule in rules), self._login()]
 
@@ -61,55 +100,84 @@ class Gateway:
             fault = self.faults.take(endpoint.path)
             if fault is not None and await _fails_before(fault, scope, send):
                 return
-            answer, reason = self._answer(endpoint, rule, str(scope.get("method", "")), body, fault)
+            received = _Received(str(scope.get("method", "")), body, shown_certificate(scope), fault)
+            if endpoint.certificate and received.certificate is None:
+                await send_body(send, _NO_CERTIFICATE, status=400, content_type="text/html")
+                return
+            answer, reason = self._answer(endpoint, rule, received)
             _log.info("call", extra={"facts": _facts(endpoint.path, answer, reason, fault, started)})
-            if fault is not None and fault.kind == "pay_before_answer" and answer.call is not None:
-                await self._pay_first(answer.call, fault)
-            if fault is not None and fault.kind == "echo_other_order":
+            if endpoint is REFUND:
+                # It ends by itself soon: the notifier has to look when.
+                self.notifier.wake()
+            if fault is not None and answer.call is not None:
+                await self._overtake(answer.call, fault)
+            if received.has("echo_other_order"):
                 answer = self._cross_wired(answer)
             await _deliver(answer.body(), fault, scope, send)
 
         return handle
 
-    def _answer(
-        self, endpoint: Endpoint, rule: _Rule, method: str, body: bytes, fault: Fault | None
-    ) -> tuple[Answer, str]:
+    def _answer(self, endpoint: Endpoint, rule: _Rule, received: _Received) -> tuple[Answer, str]:
         """Return the answer to a call and, for the log, why it was not a success."""
         try:
-            call = admit(self.world.ledger, endpoint, method, body)
+            call = admit(self.world.ledger, endpoint, received.method, received.body)
         except Refused as refused:
             return refusal(refused), refused.detail
-        kind = "" if fault is None else fault.kind
         try:
-            if fault is not None and kind in {"error_without_effect", "frequency_limited"}:
-                code = (
-                    _TOO_FREQUENT if kind == "frequency_limited" else fault.text("err_code", _DEFAULT_ERROR)
-                )
-                raise Declined(code, _ERROR_TEXTS.get(code, "系统错误"))
-            fields = rule(self.world, call)
-            if fault is not None and kind == "error_with_effect":
-                code = fault.text("err_code", _DEFAULT_ERROR)
-                raise Declined(code, _ERROR_TEXTS.get(code, "系统错误"))
+            self._check_certificate(call, received.certificate)
+            fields = self._apply(rule, call, received)
         except Refused as refused:
             return refusal(refused), refused.detail
         except Declined as reason:
             return declined(call, reason), ""
         answer = done(call, fields)
-        if kind == "wrong_answer_signature":
+        if received.has("wrong_answer_signature"):
             answer = replace(answer, broken_sign=True)
-        if kind == "missing_answer_signature":
+        if received.has("missing_answer_signature"):
             answer = replace(answer, no_sign=True)
         return answer, ""
 
-    async def _pay_first(self, call: Call, fault: Fault) -> None:
-        """Let the payer pay, and the notification arrive, before the order's own answer leaves (Z01)."""
-        cashier = payer.find_cashier(
-            self.world, out_trade_no=call.get("out_trade_no"), mch_id=call.provider.mch_id
-        )
-        if cashier.trade.state == "NOTPAY":
-            payer.settle(self.world, cashier, None)
-            await self.notifier.settled(cashier.trade)
-        await asyncio.sleep(fault.number("ms", 0) / 1000)
+    def _check_certificate(self, call: Call, shown: str | None) -> None:
+        """Check that the certificate is the caller's own (wechatpay-v2 9, catalogue F09)."""
+        if not call.endpoint.certificate:
+            return
+        own = client_certificate(self.world.ledger, call.provider.mch_id)
+        if own is None or shown is None or not same_certificate(own, shown):
+            raise Declined("CERT_ERROR", "证书校验错误")
+
+    def _apply(self, rule: _Rule, call: Call, received: _Received) -> dict[str, str]:
+        """Apply the business rule, unless a fault keeps it from taking effect or hides that it did."""
+        fault = received.fault
+        if fault is None:
+            return rule(self.world, call)
+        if fault.kind in {"error_without_effect", "frequency_limited"}:
+            default = _TOO_FREQUENT if fault.kind == "frequency_limited" else _DEFAULT_ERROR
+            raise _failure(fault.text("err_code", default))
+        if fault.kind == "recall":
+            if fault.flag("with_effect"):
+                rule(self.world, call)
+            return {"recall": "Y"}
+        fields = rule(self.world, call)
+        if fault.kind == "error_with_effect":
+            raise _failure(fault.text("err_code", _DEFAULT_ERROR))
+        return fields
+
+    async def _overtake(self, call: Call, fault: Fault) -> None:
+        """Let a notification arrive before the answer to the call it is about (catalogue Z01, Z11)."""
+        if fault.kind == "pay_before_answer":
+            cashier = payer.find_cashier(
+                self.world, out_trade_no=call.get("out_trade_no"), mch_id=call.provider.mch_id
+            )
+            if cashier.trade.state == "NOTPAY":
+                payer.settle(self.world, cashier, None)
+                await self.notifier.settled(cashier.trade)
+            await asyncio.sleep(fault.number("ms", 0) / 1000)
+        if fault.kind == "settle_before_answer":
+            made = refund_books.by_number(self.world, call.provider.mch_id, call.get("out_refund_no"))
+            if made is not None and made.status == "PROCESSING":
+                refund_books.settle(self.world, made, "SUCCESS")
+                await self.notifier.settled(refund_books.trade_of(self.world, made))
+            await asyncio.sleep(fault.number("ms", 0) / 1000)
 
     def _cross_wired(self, answer: Answer) -> Answer:
         """Return an answer that belongs to another order, rightly signed (catalogue G05, G13)."""
@@ -158,6 +226,10 @@ class Gateway:
 
 
 _ERROR_TEXTS: Final = {_DEFAULT_ERROR: "系统超时", _TOO_FREQUENT: "频率限制"}
+
+
+def _failure(code: str) -> Declined:
+    return Declined(code, _ERROR_TEXTS.get(code, "系统错误"))
 
 
 def _query(scope: Scope) -> str:

@@ -11,60 +11,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS authority (
-  id INTEGER PRIMARY KEY CHECK (id = 1), cert_pem TEXT NOT NULL, key_pem TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS provider (
-  mch_id TEXT PRIMARY KEY, appid TEXT NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('ordinary', 'bank', 'merchant')),
-  api_v2_key TEXT, api_v3_key TEXT, client_cert_pem TEXT,
-  verification TEXT NOT NULL CHECK (verification IN ('public_key', 'certificate', 'both')),
-  public_key_id TEXT NOT NULL, public_key_pem TEXT NOT NULL, public_key_private_pem TEXT NOT NULL,
-  certificate_pem TEXT NOT NULL, certificate_private_pem TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS linked_appid (
-  mch_id TEXT NOT NULL REFERENCES provider, appid TEXT NOT NULL, PRIMARY KEY (mch_id, appid));
-CREATE TABLE IF NOT EXISTS sub_merchant (
-  mch_id TEXT NOT NULL REFERENCES provider, sub_mch_id TEXT NOT NULL, name TEXT NOT NULL,
-  wechat_status TEXT NOT NULL CHECK (wechat_status IN ('normal', 'restricted', 'unauthorized')),
-  PRIMARY KEY (mch_id, sub_mch_id));
-CREATE TABLE IF NOT EXISTS binding (
-  mch_id TEXT NOT NULL, sub_mch_id TEXT NOT NULL, sub_appid TEXT NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('miniprogram', 'official_account', 'app')),
-  PRIMARY KEY (mch_id, sub_mch_id, sub_appid),
-  FOREIGN KEY (mch_id, sub_mch_id) REFERENCES sub_merchant);
-CREATE TABLE IF NOT EXISTS app_secret (appid TEXT PRIMARY KEY, secret TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS openid (appid TEXT NOT NULL, openid TEXT NOT NULL, PRIMARY KEY (appid, openid));
-CREATE INDEX IF NOT EXISTS openid_by_openid ON openid (openid);
-CREATE TABLE IF NOT EXISTS login_code (
-  code TEXT PRIMARY KEY, appid TEXT NOT NULL, openid TEXT NOT NULL, created_at INTEGER NOT NULL,
-  used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)));
-CREATE TABLE IF NOT EXISTS trade (
-  id INTEGER PRIMARY KEY, mch_id TEXT NOT NULL REFERENCES provider, out_trade_no TEXT NOT NULL,
-  sign_type TEXT NOT NULL, params TEXT NOT NULL,
-  state TEXT NOT NULL DEFAULT 'NOTPAY' CHECK (state IN ('NOTPAY', 'SUCCESS', 'CLOSED')),
-  created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, UNIQUE (mch_id, out_trade_no));
-CREATE TABLE IF NOT EXISTS prepay (
-  prepay_id TEXT PRIMARY KEY, trade_id INTEGER NOT NULL REFERENCES trade, code_url TEXT UNIQUE,
-  created_at INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS prepay_by_trade ON prepay (trade_id, created_at);
-CREATE TABLE IF NOT EXISTS payment (
-  transaction_id TEXT PRIMARY KEY, trade_id INTEGER NOT NULL UNIQUE REFERENCES trade, openid TEXT NOT NULL,
-  sub_openid TEXT, total_fee INTEGER NOT NULL CHECK (total_fee > 0), paid_at INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS notification (
-  id INTEGER PRIMARY KEY, trade_id INTEGER NOT NULL REFERENCES trade, created_at INTEGER NOT NULL,
-  deliveries INTEGER NOT NULL DEFAULT 0, last_at INTEGER,
-  state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'exhausted')));
-CREATE INDEX IF NOT EXISTS notification_pending ON notification (id) WHERE state = 'pending';
-CREATE TABLE IF NOT EXISTS attempt (
-  id INTEGER PRIMARY KEY, notification_id INTEGER NOT NULL REFERENCES notification, at INTEGER NOT NULL,
-  url TEXT NOT NULL, body TEXT NOT NULL, http_status INTEGER, answer TEXT, ok INTEGER NOT NULL, error TEXT);
-CREATE INDEX IF NOT EXISTS attempt_by_notification ON attempt (notification_id);
-CREATE TABLE IF NOT EXISTS fault (
-  id INTEGER PRIMARY KEY, path TEXT NOT NULL, kind TEXT NOT NULL, times INTEGER, params TEXT NOT NULL);
-"""
+from .schema import prepare
 
 Value = str | int | None
 
@@ -77,7 +25,10 @@ class Ledger:
         self._connection: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Open the database and make its tables. A new file is readable by its owner alone: it holds keys."""
+        """Open the database and make its tables; older books are brought up to date.
+
+        A new file is readable by its owner alone: it holds keys.
+        """
         if self._connection is not None:
             return
         if self._database != ":memory:":
@@ -88,8 +39,7 @@ class Ledger:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.executescript(SCHEMA)
+        prepare(connection)
         self._connection = connection
 
     def close(self) -> None:

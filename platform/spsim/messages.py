@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from . import trades
+from . import payments
 from .faults import Fault
+from .payments import Payment
 from .registry import another_sub_merchant, find_provider
 from .signing import nonce, sign
-from .trades import Payment, Trade
+from .trades import Trade
 from .wire import write_xml
 from .world import World
 
@@ -17,21 +18,20 @@ def payment_fields(trade: Trade, payment: Payment) -> dict[str, str]:
     """Return the unsigned notification of a payment, complete as vector T6."""
     fields = {"return_code": "SUCCESS", "return_msg": "OK"}
     fields |= {name: trade.get(name) for name in ECHOED if trade.get(name)}
-    return fields | {"nonce_str": nonce(), "result_code": "SUCCESS"} | trades.paid_fields(trade, payment)
+    return fields | {"nonce_str": nonce(), "result_code": "SUCCESS"} | payments.paid_fields(trade, payment)
 
 
 def payment_body(
-    world: World, trade: Trade, fault: Fault | None, changes: dict[str, str] | None = None
+    world: World, trade: Trade, payment: Payment, fault: Fault | None, changes: dict[str, str] | None = None
 ) -> bytes:
-    """Return the signed notification of a paid order.
+    """Return the signed notification of a payment.
 
     `changes` replaces, adds or (with "") empties fields before signing; a fault may do the same, or spoil the
-    signature afterwards. Raises LookupError when the order is not paid.
+    signature afterwards. Raises LookupError when the provider has no key.
     """
-    payment = trades.payment_of(world, trade)
     provider = find_provider(world.ledger, trade.mch_id)
-    if payment is None or provider is None or provider.api_v2_key is None:
-        raise LookupError(f"order {trade.out_trade_no} has no payment to notify")
+    if provider is None or provider.api_v2_key is None:
+        raise LookupError(f"provider {trade.mch_id} has no key to sign with")
     fields = payment_fields(trade, payment) | (changes or {})
     if fault is not None:
         fields |= _spoiled_content(world, trade, fault)
@@ -43,19 +43,17 @@ def payment_body(
     return write_xml(fields)
 
 
+def other_sub_merchant(world: World, trade: Trade, fault: Fault) -> str:
+    """Return the sub-merchant that the fault `other_tenant` names; another one of the provider by default."""
+    other = another_sub_merchant(world.ledger, trade.mch_id, trade.get("sub_mch_id"))
+    return fault.text("sub_mch_id", other)
+
+
 def _spoiled_content(world: World, trade: Trade, fault: Fault) -> dict[str, str]:
     """Return the fields that the fault changes; they are signed, so only their content is wrong."""
     if fault.kind == "wrong_amount":
         other = str(fault.number("total_fee", int(trade.get("total_fee")) + 1))
         return {"total_fee": other, "cash_fee": other}
     if fault.kind == "other_tenant":
-        other = another_sub_merchant(world.ledger, trade.mch_id, trade.get("sub_mch_id"))
-        return {"sub_mch_id": fault.text("sub_mch_id", other)}
-    if fault.kind == "extra_field":
-        return {fault.text("name", "future_field"): fault.text("value", "1")}
-    if fault.kind == "empty_field":
-        return {fault.text("name", "device_info"): ""}
-    fields = fault.params.get("fields")
-    if fault.kind == "set_fields" and isinstance(fields, dict):
-        return {str(name): str(value) for name, value in fields.items()}
-    return {}
+        return {"sub_mch_id": other_sub_merchant(world, trade, fault)}
+    return fault.changed_fields()

@@ -1,4 +1,4 @@
-"""Delivery of payment notifications: at once, then on WeChat's schedule (wechatpay-v2 5.1, 5.2)."""
+"""Delivery of notifications: at once, then on WeChat's schedule (wechatpay-v2 5.1, 5.2, 5.3)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from typing import Final
 
 import httpx
 
-from . import trades
-from .faults import NOTIFY, Fault, Faults
-from .messages import payment_body
+from . import letters, refund_books
+from .faults import NOTIFY, NOTIFY_REFUND, Fault, Faults
+from .letters import Letter
+from .refund_books import Refund
 from .trades import Trade
 from .wire import BadXml, read_xml
 from .world import World
@@ -86,8 +87,10 @@ class Notifier:
         while True:
             self._changed.clear()
             wait_s = self._start_due()
+            # Not wait_for: on Python 3.11 it may swallow the cancellation that ends this loop.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._changed.wait()
 
     async def settled(self, trade: Trade) -> None:
         """Wait until the order's first delivery is over, whatever its outcome."""
@@ -99,33 +102,41 @@ class Notifier:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def send_now(
-        self, trade: Trade, copies: int = 1, url: str | None = None, changes: dict[str, str] | None = None
+        self,
+        trade: Trade,
+        refund: Refund | None = None,
+        copies: int = 1,
+        url: str | None = None,
+        changes: dict[str, str] | None = None,
     ) -> list[Attempt]:
-        """Send a paid order's notification at once, beside the schedule and untouched by faults.
+        """Send a notification at once, beside the schedule and untouched by faults.
 
-        `copies` go out at the same time, to `url` or the order's own; `changes` are made before signing.
+        It is the order's own, or that of one of its refunds. `copies` go out at the same time, to `url` or
+        where it always goes; `changes` are made before signing or encrypting. Raises LookupError when there
+        is nothing to notify.
         """
-        row = self._world.ledger.row("SELECT id FROM notification WHERE trade_id = ?", trade.id)
+        sql = "SELECT * FROM notification WHERE trade_id = ? AND refund_id IS ? ORDER BY id DESC"
+        row = self._world.ledger.row(sql, trade.id, None if refund is None else refund.refund_id)
         if row is None:
-            raise LookupError(f"order {trade.out_trade_no} is not paid")
-        body = payment_body(self._world, trade, None, changes)
-        target = url or trade.get("notify_url")
-        return list(await asyncio.gather(*(self._post(row["id"], target, body) for _ in range(copies))))
+            raise LookupError(f"there is nothing to notify about order {trade.out_trade_no}")
+        letter = letters.write(self._world, row, None, changes)
+        sent = Letter(url or letter.url, letter.body)
+        return list(await asyncio.gather(*(self._post(row["id"], sent) for _ in range(copies))))
 
     def _start_due(self) -> float | None:
         """Start every delivery that is due; return the seconds until the next one, if there is one."""
-        if self._faults.holds(NOTIFY):
-            return None
+        refund_due_ms = refund_books.settle_due(self._world)
+        waits = [] if refund_due_ms is None else [_sleep_s(refund_due_ms)]
+        held = {path for path in (NOTIFY, NOTIFY_REFUND) if self._faults.holds(path)}
         now = self._world.clock.now_ms()
-        waits: list[float] = []
         for row in self._world.ledger.rows("SELECT * FROM notification WHERE state = 'pending'"):
-            if row["id"] in self._busy:
+            if row["id"] in self._busy or letters.fault_path(row) in held:
                 continue
             due = self._due_at(row)
             if due <= now:
-                self._start(row["id"], self._deliver(row["id"], row["trade_id"]))
+                self._start(row["id"], self._deliver(row))
             else:
-                waits.append(max((due - now) / 1000, _SHORTEST_SLEEP_S))
+                waits.append(_sleep_s(due - now))
         return min(waits, default=None)
 
     def _due_at(self, row: sqlite3.Row) -> int:
@@ -147,26 +158,24 @@ class Notifier:
 
         task.add_done_callback(done)
 
-    async def _deliver(self, notification_id: int, trade_id: int) -> None:
-        trade = trades.by_id(self._world, trade_id)
-        fault = self._faults.take(NOTIFY)
+    async def _deliver(self, row: sqlite3.Row) -> None:
+        fault = self._faults.take(letters.fault_path(row))
         self._world.ledger.run(
             "UPDATE notification SET deliveries = deliveries + 1, last_at = ? WHERE id = ?",
             self._world.clock.now_ms(),
-            notification_id,
+            row["id"],
         )
-        attempts = await self._send(notification_id, trade, fault)
-        self._finish(notification_id, acknowledged=any(attempt.ok for attempt in attempts))
+        attempts = await self._send(row, fault)
+        self._finish(row["id"], acknowledged=any(attempt.ok for attempt in attempts))
         self._release_held(fault)
 
-    async def _send(self, notification_id: int, trade: Trade, fault: Fault | None) -> list[Attempt]:
-        url = trade.get("notify_url")
-        body = payment_body(self._world, trade, fault)
+    async def _send(self, row: sqlite3.Row, fault: Fault | None) -> list[Attempt]:
+        letter = letters.write(self._world, row, fault)
         copies = 1
         if fault is not None:
             if fault.kind == "lose":
-                lost = Attempt(url, None, None, ok=False, error="lost by a fault")
-                self._record(notification_id, lost, body)
+                lost = Attempt(letter.url, None, None, ok=False, error="lost by a fault")
+                self._record(row["id"], lost, letter.body)
                 return [lost]
             if fault.kind == "duplicate":
                 copies = fault.number("n", 2)
@@ -174,14 +183,15 @@ class Notifier:
                 await asyncio.sleep(fault.number("ms", 1000) / 1000)
             if fault.kind == "reorder":
                 await self._wait_for_another(fault.number("max_wait_ms", 5000) / 1000)
-        return list(await asyncio.gather(*(self._post(notification_id, url, body) for _ in range(copies))))
+        return list(await asyncio.gather(*(self._post(row["id"], letter) for _ in range(copies))))
 
     async def _wait_for_another(self, longest_s: float) -> None:
         """Hold this delivery back until another one has gone out."""
         overtaken = asyncio.Event()
         self._held.append(overtaken)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(overtaken.wait(), longest_s)
+            async with asyncio.timeout(longest_s):
+                await overtaken.wait()
         self._held.remove(overtaken)
 
     def _release_held(self, fault: Fault | None) -> None:
@@ -198,7 +208,8 @@ class Notifier:
             state = "exhausted"
         self._world.ledger.run("UPDATE notification SET state = ? WHERE id = ?", state, notification_id)
 
-    async def _post(self, notification_id: int, url: str, body: bytes) -> Attempt:
+    async def _post(self, notification_id: int, letter: Letter) -> Attempt:
+        url, body = letter.url, letter.body
         headers = {
             "Content-Type": "text/xml",
             "User-Agent": "Mozilla/4.0",
@@ -239,6 +250,10 @@ class Notifier:
             "notification",
             extra={"facts": {"http_status": attempt.http_status, "ok": attempt.ok, "error": attempt.error}},
         )
+
+
+def _sleep_s(wait_ms: int) -> float:
+    return max(wait_ms / 1000, _SHORTEST_SLEEP_S)
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

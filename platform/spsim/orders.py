@@ -6,22 +6,19 @@ Every function takes an admitted call and returns the business fields of a signe
 
 from __future__ import annotations
 
-import json
-import re
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
-from . import trades
+from . import payments, refund_books, trades, values
 from .admission import Call, Declined, Refused
 from .clock import read_wire_time
 from .fields import REENTRY
+from .payments import Payment
 from .registry import binding_kind, remember_openid
-from .trades import Trade
+from .trades import MICROPAY, Trade
 from .world import World
 
-_OUT_TRADE_NO: Final = re.compile(r"[0-9A-Za-z_\-|*]{6,32}")
-_FEN: Final = re.compile(r"[1-9][0-9]{0,8}")
+H5_LIFE_MS: Final = 5 * 60 * 1000
 _MINUTE_MS: Final = 60 * 1000
 _LONGEST_MS: Final = 15 * 24 * 3600 * 1000
 _CHOICES: Final = {
@@ -32,12 +29,21 @@ _CHOICES: Final = {
     "receipt": ("Y", "N"),
     "version": ("1.0",),
 }
-_STATE_TEXTS: Final = {"NOTPAY": "订单未支付", "SUCCESS": "支付成功", "CLOSED": "订单已关闭"}
+_STATE_TEXTS: Final = {
+    "NOTPAY": "订单未支付",
+    "USERPAYING": "需要用户输入支付密码",
+    "SUCCESS": "支付成功",
+    "REFUND": "转入退款",
+    "CLOSED": "订单已关闭",
+    "REVOKED": "订单已撤销",
+    "PAYERROR": "支付失败",
+}
 
 
 def unifiedorder(world: World, call: Call) -> dict[str, str]:
     """Make an order, or return the payable prepay id of the same one again (wechatpay-v2 1.10)."""
-    _check_values(call)
+    values.check_order(call, _CHOICES)
+    values.check_notify_url(call.get("notify_url"))
     _check_trade_type(world, call)
     trade = trades.by_number(world, call.provider.mch_id, call.get("out_trade_no"))
     if trade is None:
@@ -50,66 +56,71 @@ def unifiedorder(world: World, call: Call) -> dict[str, str]:
     if prepay.code_url is not None:
         answer["code_url"] = prepay.code_url
     if call.get("trade_type") == "MWEB":
-        answer["mweb_url"] = f"{world.public_base}/_sim/phone/{prepay.prepay_id}"
+        # The page opens until then; the prepay id itself lives longer (wechatpay-v2 2.6).
+        until = world.clock.now_ms() + H5_LIFE_MS
+        answer["mweb_url"] = f"{world.public_base}/_sim/phone/{prepay.prepay_id}?package={until}"
     return answer
 
 
 def orderquery(world: World, call: Call) -> dict[str, str]:
     """Tell the state of an order; `transaction_id` wins over `out_trade_no`."""
-    trade = _find(world, call)
-    answer = {"trade_state": trade.state, "trade_state_desc": _STATE_TEXTS[trade.state]}
-    payment = trades.payment_of(world, trade)
-    if payment is None:
+    trade, payment = find(world, call)
+    state = refund_books.trade_state(world, trade, payment)
+    answer = {"trade_state": state, "trade_state_desc": _STATE_TEXTS[state]}
+    if payment is None or state == "REVOKED":
         return answer | {"out_trade_no": trade.out_trade_no, "total_fee": trade.get("total_fee")}
-    return answer | trades.paid_fields(trade, payment)
+    return answer | payments.paid_fields(trade, payment)
 
 
 def closeorder(world: World, call: Call) -> dict[str, str]:
-    """Close an unpaid order."""
-    trade = _find(world, call)
+    """Close an unpaid order; a MICROPAY order can only be reversed (wechatpay-v2 4.2)."""
+    trade, _payment = find(world, call)
+    if trade.get("trade_type") == MICROPAY:
+        raise Declined("INVALID_REQUEST", "付款码支付的订单不支持关闭，只能撤销")
     if trade.state == "SUCCESS":
         raise Declined("ORDERPAID", "该订单已支付")
     if trade.state == "CLOSED":
         raise Declined("ORDERCLOSED", "该订单已关闭")
-    trades.close(world, trade)
+    trades.move(world, trade, "CLOSED")
     return {"result_msg": "OK"}
 
 
-def _check_values(call: Call) -> None:
-    if not _OUT_TRADE_NO.fullmatch(call.get("out_trade_no")):
-        raise Declined("PARAM_ERROR", "out_trade_no必须为6到32位数字、字母或_-|*")
-    if not _FEN.fullmatch(call.get("total_fee")):
-        raise Declined("PARAM_ERROR", "total_fee必须为大于0的整数，单位为分")
-    for name, allowed in _CHOICES.items():
-        if call.get(name) and call.get(name) not in allowed:
-            raise Declined("PARAM_ERROR", f"{name}只能为{'、'.join(allowed)}")
-    try:
-        ip_address(call.get("spbill_create_ip"))
-    except ValueError:
-        raise Declined("PARAM_ERROR", "spbill_create_ip不是有效的IP地址") from None
-    for name in ("detail", "scene_info"):
-        if call.get(name) and not _is_json_object(call.get(name)):
-            raise Declined("PARAM_ERROR", f"{name}不是有效的JSON")
-    _check_notify_url(call.get("notify_url"))
+def find(
+    world: World, call: Call, *, unknown_transaction: str = "ORDERNOTEXIST"
+) -> tuple[Trade, Payment | None]:
+    """Return the order that a call names, with the payment it means, None while there is none.
+
+    WeChat's number names one payment, the merchant's stands for the first. The order must be of the same
+    merchant and sub-merchant. `unknown_transaction` is the code for a transaction_id that does not exist.
+    """
+    payment: Payment | None = None
+    trade: Trade | None = None
+    if call.get("transaction_id"):
+        payment = payments.by_transaction(world, call.get("transaction_id"))
+        if payment is None:
+            raise Declined(unknown_transaction, "订单不存在")
+        trade = trades.by_id(world, payment.trade_id)
+    else:
+        trade = trades.by_number(world, call.provider.mch_id, call.get("out_trade_no"))
+        if trade is None:
+            raise Declined("ORDERNOTEXIST", "订单不存在")
+        payment = payments.first(world, trade)
+    check_owner(call, trade)
+    return trade, payment
 
 
-def _is_json_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
-        return False
+def check_owner(call: Call, trade: Trade) -> None:
+    """Refuse a call about an order of another merchant or sub-merchant."""
+    if trade.mch_id != call.provider.mch_id:
+        raise Refused("商户号和订单不匹配")
+    if trade.get("sub_mch_id") != call.get("sub_mch_id"):
+        raise Refused("子商户号和订单信息不匹配")
 
 
-def _check_notify_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or any(character in url for character in " \t\n"):
-        raise Declined("PARAM_ERROR", "notify_url必须为http或https的绝对地址")
-    if "?" in url or "#" in url:
-        raise Declined("PARAM_ERROR", "notify_url不能携带参数")
+def check_same(call: Call, trade: Trade) -> None:
+    """Check that a repeated number comes with the order's own parameters (wechatpay-v2 11.2)."""
+    if any(call.get(name) != trade.get(name) for name in REENTRY if name in call.endpoint.fields):
+        raise Declined("INVALID_REQUEST", "201 商户订单号重复")
 
 
 def _check_trade_type(world: World, call: Call) -> None:
@@ -152,22 +163,6 @@ def _check_reentry(world: World, call: Call, trade: Trade) -> None:
             raise Declined("ORDERPAID", "该订单已支付")
         if trade.state == "CLOSED":
             raise Declined("ORDERCLOSED", "该订单已关闭")
-    if any(call.get(name) != trade.get(name) for name in REENTRY):
-        raise Declined("INVALID_REQUEST", "201 商户订单号重复")
+    check_same(call, trade)
     if world.clock.now_ms() >= trade.expires_at:
         raise Declined("INVALID_REQUEST", "订单已超过支付有效期")
-
-
-def _find(world: World, call: Call) -> Trade:
-    """Return the order a query or close names; it must be of the same merchant and sub-merchant."""
-    if call.get("transaction_id"):
-        trade = trades.by_transaction(world, call.get("transaction_id"))
-    else:
-        trade = trades.by_number(world, call.provider.mch_id, call.get("out_trade_no"))
-    if trade is None:
-        raise Declined("ORDERNOTEXIST", "订单不存在")
-    if trade.mch_id != call.provider.mch_id:
-        raise Refused("商户号和订单不匹配")
-    if trade.get("sub_mch_id") != call.get("sub_mch_id"):
-        raise Refused("子商户号和订单信息不匹配")
-    return trade

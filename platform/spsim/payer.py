@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from . import trades
+from . import payments, trades
+from .payments import Payment
 from .registry import find_provider
 from .signing import random_text, verifies
-from .trades import Payment, Prepay, Trade
+from .trades import Prepay, Trade
 from .world import World
 
 SIGNATURE_FAILED: Final = "支付验证签名失败"
@@ -61,6 +62,12 @@ def find_cashier(
     if prepay is None:
         raise CannotPay("ORDERNOTEXIST", "订单不存在")
     return Cashier(trades.by_id(world, prepay.trade_id), prepay)
+
+
+def was_scanned(world: World, out_trade_no: str, mch_id: str | None) -> bool:
+    """Tell whether the number is that of a MICROPAY order, which has no cashier to find."""
+    found = trades.by_number_anywhere(world, out_trade_no)
+    return any(t.get("trade_type") == trades.MICROPAY for t in found if mch_id in {None, t.mch_id})
 
 
 def check_payable(world: World, cashier: Cashier) -> None:
@@ -141,15 +148,20 @@ def _key_of(world: World, trade: Trade) -> str:
     return provider.api_v2_key
 
 
-def settle(world: World, cashier: Cashier, user: str | None) -> Payment:
+def settle(world: World, cashier: Cashier, user: str | None, *, again: bool = False) -> Payment:
     """Pay the order as `user` (an openid under the order's payer appid; the order's own payer when None).
 
-    Raises CannotPay when the order cannot be paid, or a JSAPI order is paid by somebody else.
+    `again` pays an order that is paid already, as never should happen (catalogue B05). Raises CannotPay when
+    the order cannot be paid, or a JSAPI order is paid by somebody else.
     """
-    check_payable(world, cashier)
-    payer = cashier.trade.payer
-    if user is not None and payer and user != payer:
+    trade = cashier.trade
+    if again:
+        if trade.state != "SUCCESS":
+            raise CannotPay("NOTPAY", "订单未支付", "again is for orders that are paid already")
+    else:
+        check_payable(world, cashier)
+    if user is not None and trade.payer and user != trade.payer:
         raise CannotPay(
             "PAYER_MISMATCH", "支付用户与下单用户不一致", "a JSAPI order is paid by its own openid"
         )
-    return trades.record_payment(world, cashier.trade, user or payer or f"o{random_text(27)}")
+    return payments.record(world, trade, user or trade.payer or f"o{random_text(27)}")

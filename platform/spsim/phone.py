@@ -32,6 +32,7 @@ class View:
     out_trade_no: str = ""
     transaction_id: str = ""
     action: str = ""
+    back: str = ""
     params: dict[str, str] = field(default_factory=dict)
 
 
@@ -50,6 +51,7 @@ class Phone:
         """Show the cashier, or why it does not open."""
         try:
             cashier = self._checked(prepay_id, params)
+            self._check_link(cashier, params)
         except CannotPay as error:
             return _refused(error)
         return self._view(cashier, "ready", "确认支付", params)
@@ -65,7 +67,7 @@ class Phone:
         except CannotPay as error:
             return _refused(error)
         self._notifier.wake()
-        return self._view(cashier, "paid", "支付成功", {}, payment.transaction_id)
+        return self._view(cashier, "paid", "支付成功", params, payment.transaction_id)
 
     def render(self, view: View) -> str:
         """Return the page as HTML."""
@@ -82,6 +84,16 @@ class Phone:
         payer.check_payable(self._world, cashier)
         return cashier
 
+    def _check_link(self, cashier: Cashier, params: dict[str, str]) -> None:
+        """Check that an H5 link opens: it is good for five minutes (wechatpay-v2 2.6, 3.4)."""
+        until = params.get("package", "")
+        if cashier.trade.get("trade_type") != "MWEB":
+            return
+        if not until.isdigit() or self._world.clock.now_ms() >= int(until):
+            raise CannotPay(
+                "H5_EXPIRED", "支付链接已失效，请返回商户重新发起支付", "mweb_url opens for 5 min"
+            )
+
     def _view(
         self, cashier: Cashier, state: str, title: str, params: dict[str, str], transaction_id: str = ""
     ) -> View:
@@ -96,8 +108,14 @@ class Phone:
             out_trade_no=trade.out_trade_no,
             transaction_id=transaction_id,
             action=f"/_sim/phone/{cashier.prepay.prepay_id}",
+            back=_web_page(params.get("redirect_url", "")),
             params=params,
         )
+
+
+def _web_page(url: str) -> str:
+    """Return where the payer comes back to, "" when that is no web page."""
+    return url if url.startswith(("https://", "http://")) else ""
 
 
 def _refused(error: CannotPay) -> View:

@@ -75,6 +75,18 @@ def binding_kind(ledger: Ledger, mch_id: str, sub_mch_id: str, sub_appid: str) -
     return None if row is None else str(row["kind"])
 
 
+def sub_appids(ledger: Ledger, mch_id: str, sub_mch_id: str) -> list[str]:
+    """Return the appids bound to a sub-merchant."""
+    sql = "SELECT sub_appid FROM binding WHERE mch_id = ? AND sub_mch_id = ? ORDER BY sub_appid"
+    return [row["sub_appid"] for row in ledger.rows(sql, mch_id, sub_mch_id)]
+
+
+def client_certificate(ledger: Ledger, mch_id: str) -> str | None:
+    """Return the client certificate registered for a merchant number in PEM, or None."""
+    row = ledger.row("SELECT client_cert_pem FROM provider WHERE mch_id = ?", mch_id)
+    return None if row is None else row["client_cert_pem"]
+
+
 def appid_exists(ledger: Ledger, appid: str) -> bool:
     """Tell whether WeChat has ever heard of an appid."""
     sql = (

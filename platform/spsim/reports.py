@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from . import trades
+from . import payments, refund_books, trades
 from .clock import iso_time, wire_time
 from .notifier import Attempt
+from .payments import Payment
+from .refund_books import Refund
 from .trades import Trade
 from .world import World
 
@@ -15,12 +17,19 @@ _IDENTITIES = ("appid", "mch_id", "sub_appid", "sub_mch_id", "out_trade_no", "tr
 
 
 def ledger(world: World, out_trade_no: str | None = None) -> dict[str, object]:
-    """Return orders, payments, refunds and notifications, oldest first; of one number when it is given."""
+    """Return orders, payments, refunds, reversals and notifications, oldest first; of one number if given."""
+    refund_books.settle_due(world)
     found = trades.every(world) if out_trade_no is None else trades.by_number_anywhere(world, out_trade_no)
     return {
         "orders": [_order(world, trade) for trade in found],
-        "payments": [entry for trade in found for entry in _payments(world, trade)],
-        "refunds": [],
+        "payments": [_payment(trade, paid) for trade in found for paid in payments.every(world, trade)],
+        "refunds": [
+            refund(world, made)
+            for trade in found
+            for paid in payments.every(world, trade)
+            for made in refund_books.of_payment(world, paid)
+        ],
+        "reversals": [entry for trade in found for entry in _reversals(world, trade)],
         "notifications": [entry for trade in found for entry in _notifications(world, trade)],
     }
 
@@ -43,12 +52,12 @@ def _identities(trade: Trade) -> Entry:
 def _order(world: World, trade: Trade) -> Entry:
     prepays = world.ledger.rows("SELECT prepay_id FROM prepay WHERE trade_id = ? ORDER BY rowid", trade.id)
     return _identities(trade) | {
-        "trade_state": trade.state,
+        "trade_state": refund_books.trade_state(world, trade, payments.first(world, trade)),
         "total_fee": int(trade.get("total_fee")),
         "body": trade.get("body"),
         "attach": trade.get("attach") or None,
         "payer": trade.payer or None,
-        "notify_url": trade.get("notify_url"),
+        "notify_url": trade.get("notify_url") or None,
         "sign_type": trade.sign_type,
         "prepay_ids": [row["prepay_id"] for row in prepays],
         "created_at": iso_time(trade.created_at),
@@ -56,10 +65,7 @@ def _order(world: World, trade: Trade) -> Entry:
     }
 
 
-def _payments(world: World, trade: Trade) -> list[Entry]:
-    payment = trades.payment_of(world, trade)
-    if payment is None:
-        return []
+def _payment(trade: Trade, payment: Payment) -> Entry:
     paid: Entry = {
         "transaction_id": payment.transaction_id,
         "total_fee": payment.total_fee,
@@ -68,7 +74,37 @@ def _payments(world: World, trade: Trade) -> list[Entry]:
         "time_end": wire_time(payment.paid_at),
         "paid_at": iso_time(payment.paid_at),
     }
-    return [_identities(trade) | paid]
+    return _identities(trade) | paid
+
+
+def refund(world: World, made: Refund) -> Entry:
+    """Return one refund."""
+    given_back: Entry = {
+        "out_refund_no": made.out_refund_no,
+        "refund_id": made.refund_id,
+        "transaction_id": made.transaction_id,
+        "amount": made.refund_fee,
+        "status": made.status,
+        "source": made.source,
+        "reason": made.reason,
+        "notify_url": made.notify_url,
+        "requested_at": iso_time(made.requested_at),
+        "settled_at": None if made.settled_at is None else iso_time(made.settled_at),
+    }
+    return _identities(refund_books.trade_of(world, made)) | given_back
+
+
+def _reversals(world: World, trade: Trade) -> list[Entry]:
+    rows = world.ledger.rows("SELECT * FROM reversal WHERE trade_id = ?", trade.id)
+    return [
+        _identities(trade)
+        | {
+            "transaction_id": row["transaction_id"],
+            "amount": row["amount"],
+            "reversed_at": iso_time(row["reversed_at"]),
+        }
+        for row in rows
+    ]
 
 
 def _notifications(world: World, trade: Trade) -> list[Entry]:
@@ -82,6 +118,10 @@ def _notification(world: World, trade: Trade, row: sqlite3.Row) -> Entry:
         "mch_id": trade.mch_id,
         "sub_mch_id": trade.get("sub_mch_id") or None,
         "out_trade_no": trade.out_trade_no,
+        "kind": "payment" if row["refund_id"] is None else "refund",
+        "transaction_id": row["transaction_id"],
+        "refund_id": row["refund_id"],
+        "refund_status": row["refund_status"],
         "state": row["state"],
         "attempts": [
             {

@@ -7,7 +7,9 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from .controls import ControlRefused, Controls, Document
+from .control_input import ControlRefused, Document
+from .controls import Controls
+from .money_controls import MoneyControls
 from .phone import Phone, View
 
 _PAGE_HEADERS = {
@@ -95,6 +97,44 @@ def control_routes(controls: Controls) -> list[HTTPRouteHandler]:
         set_clock,
         notify,
     ]
+
+
+def money_routes(money: MoneyControls) -> list[HTTPRouteHandler]:
+    """Return the routes of the controls of refunds and payment codes."""
+
+    @post("/_sim/auth_codes", status_code=200)
+    async def auth_codes(data: JSONBody[Document]) -> Document:
+        return money.auth_code(data)
+
+    @post("/_sim/refunds", status_code=200)
+    async def refunds(data: JSONBody[Document]) -> Document:
+        return money.refund(data)
+
+    @post("/_sim/refunds/{out_refund_no:str}", status_code=200)
+    async def decide_refund(out_refund_no: FromPath[str], data: JSONBody[Document]) -> Document:
+        return money.decide_refund(out_refund_no, data)
+
+    @get("/_sim/settlement")
+    async def settlement() -> Document:
+        return money.settlement()
+
+    @post("/_sim/settlement", status_code=200)
+    async def set_settlement(data: JSONBody[Document]) -> Document:
+        return money.set_settlement(data)
+
+    @post("/_sim/balances", status_code=200)
+    async def balances(data: JSONBody[Document]) -> Document:
+        return money.balance(data)
+
+    @get("/_sim/limits")
+    async def limits() -> Document:
+        return money.limits()
+
+    @post("/_sim/limits", status_code=200)
+    async def set_limits(data: JSONBody[Document]) -> Document:
+        return money.set_limits(data)
+
+    return [auth_codes, refunds, decide_refund, settlement, set_settlement, balances, limits, set_limits]
 
 
 def phone_routes(phone: Phone) -> list[HTTPRouteHandler]:

@@ -23,7 +23,7 @@ from litestar.types import (
     Scope,
 )
 
-from .transport import ABORT
+from .transport import ABORT, TLS
 
 _IDLE_S: Final = 75.0
 _BODY_LIMIT: Final = 8 * 1024 * 1024
@@ -187,8 +187,15 @@ class _Connection:
             "client": self._writer.get_extra_info("peername")[:2],
             "server": self._writer.get_extra_info("sockname")[:2],
             "state": {},
-            "extensions": {ABORT: {"abort": self.abort}},
+            "extensions": {ABORT: {"abort": self.abort}, **self._tls()},
         }
+
+    def _tls(self) -> dict[str, dict[str, object]]:
+        """Return the ASGI extension "tls" with the client's certificate, if there is one."""
+        tls = self._writer.get_extra_info("ssl_object")
+        der = None if tls is None else tls.getpeercert(binary_form=True)
+        chain = [] if der is None else [ssl.DER_cert_to_PEM_cert(der)]
+        return {} if tls is None else {TLS: {"client_cert_chain": chain}}
 
 
 class _Exchange:

@@ -11,6 +11,15 @@ from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receiv
 ABORT: Final = "spsim.abort"
 """The ASGI extension by which :mod:`spsim.server` lets an application cut the connection: its `abort`."""
 
+TLS: Final = "tls"
+"""The standard ASGI extension that names the client's certificate chain in PEM."""
+
+
+def client_certificate(scope: Scope) -> str | None:
+    """Return the certificate that the client showed in PEM; None on a connection without one."""
+    chain = (scope.get("extensions") or {}).get(TLS, {}).get("client_cert_chain")
+    return str(chain[0]) if isinstance(chain, list) and chain else None
+
 
 async def read_body(receive: Receive, limit: int) -> bytes:
     """Return the request body, cut at `limit` + 1 bytes: enough to see that it is too long."""

@@ -92,10 +92,10 @@ def read_xml(body: bytes) -> dict[str, str]:
     return reader.params
 
 
-def write_xml(params: dict[str, str]) -> bytes:
-    """Write a flat `<xml>` document with every value in CDATA, in the order given."""
+def write_xml(params: dict[str, str], *, root: str = "xml", between: str = "") -> bytes:
+    """Write a flat document with every value in CDATA, in the order given, `between` the elements."""
     elements = (
         f"<{name}><![CDATA[{value.replace(']]>', ']]]]><![CDATA[>')}]]></{name}>"
         for name, value in params.items()
     )
-    return f"<xml>{''.join(elements)}</xml>".encode()
+    return between.join([f"<{root}>", *elements, f"</{root}>"]).encode()

@@ -109,6 +109,14 @@ async def test_the_index_names_every_control_and_every_fault(desk: Desk) -> None
             ("GET", "/_sim/clock"),
             ("POST", "/_sim/clock"),
             ("POST", "/_sim/notify/{out_trade_no}"),
+            ("POST", "/_sim/auth_codes"),
+            ("POST", "/_sim/refunds"),
+            ("POST", "/_sim/refunds/{out_refund_no}"),
+            ("GET", "/_sim/settlement"),
+            ("POST", "/_sim/settlement"),
+            ("POST", "/_sim/balances"),
+            ("GET", "/_sim/limits"),
+            ("POST", "/_sim/limits"),
         ]
     }
     assert documented == routed
@@ -148,7 +156,7 @@ async def test_the_ledger_tells_orders_of_one_number_apart(desk: Desk) -> None:
     await desk.create(order("T000002"))
     await desk.control("pay", out_trade_no="T000002")
     books = await desk.ledger(out_trade_no="T000002")
-    assert books.keys() == {"orders", "payments", "refunds", "notifications"}
+    assert books.keys() == {"orders", "payments", "refunds", "reversals", "notifications"}
     assert [entry["out_trade_no"] for entry in books["orders"]] == ["T000002"]
     assert (books["orders"][0]["trade_state"], books["orders"][0]["total_fee"]) == ("SUCCESS", 1280)
     assert (books["payments"][0]["sub_mch_id"], books["refunds"]) == (COFFEE, [])
@@ -167,6 +175,6 @@ async def test_no_control_shows_a_secret(desk: Desk) -> None:
 
 
 async def test_a_body_that_is_not_an_object_is_a_client_error(refusing: Desk) -> None:
-    for path in ("providers", "codes", "pay", "faults", "clock", "notify/T000001"):
+    for path in ("providers", "codes", "pay", "faults", "clock", "notify/T000001", "refunds", "limits"):
         response = await refusing.http.post(f"/_sim/{path}", content=b"[1]")
         assert response.status_code == 400, path

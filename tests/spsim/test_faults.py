@@ -154,6 +154,8 @@ async def test_every_path_can_be_cut(desk: Desk, path: str) -> None:
     [
         {},
         {"path": "/pay/refund", "kind": "delay"},
+        {"path": "notify", "kind": "spliced"},
+        {"path": "/pay/micropay", "kind": "recall"},
         {"path": "notify", "kind": "slow_drip"},
         {"path": CREATE, "kind": "delay", "seconds": 3},
         {"path": CREATE, "kind": "delay", "ms": "3"},

@@ -52,7 +52,7 @@ async def test_app_and_h5_orders_are_accepted(desk: Desk) -> None:
     await desk.create(order("A00001", trade_type="APP", sub_appid=PHONE_APP, sub_openid=""))
     scene = '{"h5_info":{"type":"Wap","wap_url":"https://m.example.com","wap_name":"示例"}}'
     answer = await desk.create(order("H00001", trade_type="MWEB", sub_openid="", scene_info=scene))
-    assert answer["mweb_url"].endswith(f"/_sim/phone/{answer['prepay_id']}")
+    assert f"/_sim/phone/{answer['prepay_id']}?package=" in answer["mweb_url"]
 
 
 @pytest.mark.parametrize(

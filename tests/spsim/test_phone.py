@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote, urlsplit
+
 import pytest
 from tests.support.simulated import (
     APPID,
@@ -13,6 +15,8 @@ from tests.support.simulated import (
     PAYER,
     PHONE_APP,
     Desk,
+    Receiver,
+    asking,
     order,
     signature,
 )
@@ -138,6 +142,63 @@ async def test_an_app_cashier_is_checked_over_its_six_fields(desk: Desk) -> None
         code = "PAY_SIGN" if missing["sign"] else "PAY_PARAMS"
         assert await desk.refused("pay", prepay_id=prepay_id, pay_params=call | missing) == (409, code)
     await desk.control("pay", prepay_id=prepay_id, pay_params=call | {"sign": signature(call)})
+
+
+def h5_order(number: str = "H00001") -> dict[str, str]:
+    scene = '{"h5_info":{"type":"Wap","wap_url":"https://m.example.com","wap_name":"示例"}}'
+    return order(number, trade_type="MWEB", sub_openid="", scene_info=scene)
+
+
+async def h5_link(desk: Desk) -> str:
+    """Return the path and query of a fresh `mweb_url`."""
+    return urlsplit((await desk.create(h5_order()))["mweb_url"])._replace(scheme="", netloc="").geturl()
+
+
+async def test_an_h5_link_opens_for_five_minutes_and_leads_back_to_the_merchant(desk: Desk) -> None:
+    """The merchant appends `&redirect_url=` to the link (wechatpay-v2 2.6, 3.4)."""
+    link = await h5_link(desk)
+    back = "https://m.example.com/paid?order=1"
+    shown = (await desk.http.get(f"{link}&redirect_url={quote(back, safe='')}")).text
+    assert "立即支付" in shown
+    await desk.control("clock", advance_s=301)
+    assert "支付链接已失效" in (await desk.http.get(link)).text
+    renewed = await h5_link(desk)
+    assert "立即支付" in (await desk.http.get(renewed)).text
+    form = {"redirect_url": back, "action": "pay"}
+    paid = (await desk.http.post(link.partition("?")[0], data=form)).text
+    assert "支付成功" in paid
+    assert f'href="{back}"' in paid
+
+
+@pytest.mark.parametrize("package", ["", "?package=", "?package=never", "?package=1"])
+async def test_an_h5_link_without_its_time_does_not_open(desk: Desk, package: str) -> None:
+    link = (await h5_link(desk)).partition("?")[0]
+    assert "支付链接已失效" in (await desk.http.get(link + package)).text
+
+
+async def test_the_way_back_is_a_web_page_or_none(desk: Desk) -> None:
+    link = await h5_link(desk)
+    assert "返回商户页面</a>" not in (await desk.http.get(f"{link}&redirect_url=data:text/html,x")).text
+
+
+async def test_B05_an_order_can_be_paid_a_second_time(desk: Desk, receiver: Receiver) -> None:
+    await desk.create(order("T000001", notify_url=receiver.url))
+    assert await desk.refused("pay", out_trade_no="T000001", again=True) == (409, "NOTPAY")
+    first = await desk.control("pay", out_trade_no="T000001")
+    second = await desk.control("pay", out_trade_no="T000001", again=True)
+    await desk.attempts(2)
+    told = {message["transaction_id"] for message in receiver.messages}
+    assert told == {first["transaction_id"], second["transaction_id"]}
+    assert len(told) == 2
+    by_ours = await desk.call("/pay/orderquery", asking("T000001"))
+    assert by_ours["transaction_id"] == first["transaction_id"]
+    asked = asking("", transaction_id=second["transaction_id"])
+    assert (await desk.call("/pay/orderquery", asked))["transaction_id"] == second["transaction_id"]
+    books = await desk.ledger()
+    assert [entry["transaction_id"] for entry in books["payments"]] == [
+        first["transaction_id"],
+        second["transaction_id"],
+    ]
 
 
 async def test_the_phone_pays_by_code_url_and_by_number(desk: Desk) -> None:

@@ -11,17 +11,14 @@ import socket
 import ssl
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from litestar.types import Send
 from tests.support.simulated import APPID, KEY, PROVIDERS, SECRET, Desk, order, read, signature, xml
+from tests.support.simulated_money import Certificate, client_certificate
 
 from spsim.app import create_app, create_simulator
 from spsim.serve import running, serving
@@ -29,34 +26,6 @@ from spsim.server import Listener
 from spsim.transport import send_body
 
 ROOT = Path(__file__).parents[2]
-_ISSUER_KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-def client_certificate(folder: Path, common_name: str) -> tuple[str, str, str]:
-    """Make a client certificate of an issuer unknown to us, as WeChat's; return its PEM and the two files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tenpay.com User CA")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(_ISSUER_KEY, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    cert_file, key_file = folder / f"{common_name}.pem", folder / f"{common_name}.key"
-    cert_file.write_bytes(pem)
-    key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return pem.decode(), str(cert_file), str(key_file)
 
 
 async def test_the_tls_port_serves_everything_under_its_own_authority(desk: Desk) -> None:
@@ -75,15 +44,15 @@ async def test_the_tls_port_serves_everything_under_its_own_authority(desk: Desk
 async def test_the_tls_port_takes_registered_client_certificates_and_no_others(
     desk: Desk, tmp_path: Path
 ) -> None:
-    pem, *registered = client_certificate(tmp_path, "1900000109")
-    _, *stranger = client_certificate(tmp_path, "1900000110")
+    registered = client_certificate(tmp_path, "1900000109")
+    stranger = client_certificate(tmp_path, "1900000110")
     await desk.control(
-        "providers", providers=[{"mch_id": "1900000109", "appid": APPID, "client_cert_pem": pem}]
+        "providers", providers=[{"mch_id": "1900000109", "appid": APPID, "client_cert_pem": registered.pem}]
     )
 
-    async def status(files: list[str]) -> int:
+    async def status(shown: Certificate) -> int:
         context = ssl.create_default_context(cadata=desk.where.ca_pem)
-        context.load_cert_chain(*files)
+        context.load_cert_chain(shown.cert_file, shown.key_file)
         async with httpx.AsyncClient(base_url=desk.where.tls_url, verify=context, trust_env=False) as http:
             return (await http.get("/_sim/ca")).status_code
 
@@ -94,9 +63,9 @@ async def test_the_tls_port_takes_registered_client_certificates_and_no_others(
 
 async def test_the_books_and_the_authority_stay_in_the_file(tmp_path: Path) -> None:
     database = tmp_path / "deep" / "books.db"
-    pem, cert_file, key_file = client_certificate(tmp_path, "1900000109")
+    certificate = client_certificate(tmp_path, "1900000109")
     async with serving(create_simulator(database)) as where, httpx.AsyncClient(trust_env=False) as http:
-        document = {"providers": [{**PROVIDERS["providers"][0], "client_cert_pem": pem}]}
+        document = {"providers": [{**PROVIDERS["providers"][0], "client_cert_pem": certificate.pem}]}
         desk = Desk(where, httpx.AsyncClient(base_url=where.url, trust_env=False))
         issued = (await http.post(f"{where.url}/_sim/providers", json=document)).json()
         first = await desk.create()
@@ -104,7 +73,7 @@ async def test_the_books_and_the_authority_stay_in_the_file(tmp_path: Path) -> N
     assert database.stat().st_mode & 0o077 == 0
     async with serving(create_simulator(database)) as where:
         context = ssl.create_default_context(cadata=issued["ca_pem"])
-        context.load_cert_chain(cert_file, key_file)
+        context.load_cert_chain(certificate.cert_file, certificate.key_file)
         async with httpx.AsyncClient(base_url=where.tls_url, verify=context, trust_env=False) as http:
             again = await Desk(where, http).create()
             assert again["prepay_id"] == first["prepay_id"]

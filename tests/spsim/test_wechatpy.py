@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from tests.support.simulated import APPID, COFFEE, COFFEE_APP, KEY, MCH_ID, OTHER_KEY, PAYER, PROVIDERS
+from tests.support.simulated import APPID, BAKERY, COFFEE, COFFEE_APP, KEY, MCH_ID, OTHER_KEY, PAYER
+from tests.support.simulated_money import Certificate
 from wechatpy.exceptions import InvalidSignatureException, WeChatPayException
 from wechatpy.pay import WeChatPay
 
@@ -17,10 +20,27 @@ NOTIFY = "http://127.0.0.1:9/notify"
 
 
 @pytest.fixture(scope="module")
-def where() -> Iterator[Running]:
-    with running() as started, httpx.Client(trust_env=False) as http:
-        http.post(f"{started.url}/_sim/providers", json=PROVIDERS).raise_for_status()
+def where(registered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(shutil.copy(registered, tmp_path_factory.mktemp("wechatpy"))) as started:
         yield started
+
+
+@pytest.fixture
+def secure(where: Running, certificates: dict[str, Certificate], tmp_path: Path) -> Iterator[WeChatPay]:
+    """wechatpy at the TLS port, with the provider's client certificate."""
+    authority = tmp_path / "ca.pem"
+    authority.write_text(where.ca_pem)
+    own = certificates[MCH_ID]
+    pay = WeChatPay(
+        APPID, KEY, MCH_ID, sub_mch_id=COFFEE, mch_cert=own.cert_file, mch_key=own.key_file, timeout=5
+    )
+    pay.API_BASE_URL = f"{where.tls_url}/"
+    pay._http.trust_env = False
+    pay._http.verify = str(authority)
+    # requests leaves without a TLS goodbye, for which an idle connection's server would wait.
+    pay._http.headers["Connection"] = "close"
+    yield pay
+    pay._http.close()
 
 
 @pytest.fixture
@@ -94,3 +114,54 @@ def test_wechatpy_sees_refusals_as_its_own_errors(where: Running, client: WeChat
         stranger.order.query(out_trade_no="WP000001")
     assert (forged.value.return_code, forged.value.return_msg) == ("FAIL", "签名错误")
     stranger._http.close()
+
+
+def test_wechatpy_refunds_asks_and_opens_the_notification(
+    where: Running, client: WeChatPay, secure: WeChatPay
+) -> None:
+    create(client, "WP000011")
+    control(where, "pay", out_trade_no="WP000011")
+    with pytest.raises(WeChatPayException):
+        client.refund.apply(1280, 500, "WR000011", out_trade_no="WP000011")
+    done = secure.refund.apply(
+        1280, 500, "WR000011", out_trade_no="WP000011", refund_desc="不想要了", notify_url=NOTIFY
+    )
+    assert secure.check_signature(dict(done))
+    control(where, "clock", advance_s=1)
+    for asked in ({"out_refund_no": "WR000011"}, {"refund_id": done["refund_id"]}):
+        found = client.refund.query(**asked)
+        assert client.check_signature(dict(found))
+        assert (found["refund_fee_0"], found["refund_status_0"]) == ("500", "SUCCESS")
+    control(where, "notify/WP000011", out_refund_no="WR000011")
+    books = httpx.get(f"{where.url}/_sim/ledger?out_trade_no=WP000011", trust_env=False).json()
+    (body,) = {
+        sent["body"]
+        for entry in books["notifications"]
+        if entry["kind"] == "refund"
+        for sent in entry["attempts"][-1:]
+    }
+    opened = client.parse_refund_notify_result(body)
+    assert (opened["out_refund_no"], opened["refund_fee"]) == ("WR000011", 500)
+    with pytest.raises(WeChatPayException) as mismatch:
+        secure.refund.apply(1280, 501, "WR000011", out_trade_no="WP000011")
+    assert mismatch.value.errcode == "REFUND_FEE_MISMATCH"
+
+
+def test_wechatpy_charges_a_payment_code_and_reverses(where: Running, secure: WeChatPay) -> None:
+    shown = control(where, "auth_codes", openid="oScanned", appid=APPID)["auth_code"]
+    paid = secure.micropay.create("晨曦咖啡-拿铁", 1280, shown, "203.0.113.9", "WP000021")
+    assert secure.check_signature(dict(paid))
+    assert (paid["trade_type"], paid["openid"]) == ("MICROPAY", "oScanned")
+    assert secure.micropay.query(out_trade_no="WP000021")["trade_state"] == "SUCCESS"
+    with pytest.raises(WeChatPayException) as early:
+        secure.order.reverse(out_trade_no="WP000021")
+    assert early.value.errcode == "TRADE_ERROR"
+    control(where, "clock", advance_s=15)
+    assert secure.order.reverse(out_trade_no="WP000021")["recall"] == "N"
+    assert secure.order.query(out_trade_no="WP000021")["trade_state"] == "REVOKED"
+
+
+def test_wechatpy_asks_whose_payment_code_it_is(where: Running, client: WeChatPay) -> None:
+    shown = control(where, "auth_codes", openid="oScanned", appid=APPID)["auth_code"]
+    client.sub_mch_id = BAKERY
+    assert client.tools.auto_code_to_openid(shown)["openid"] == "oScanned"
