@@ -54,6 +54,7 @@ def upgrade() -> None:
     _run(_order_moves(dialect))
     _anomalies()
     _heals()
+    _run(_flagged_before(dialect))
     _run(walls.append_only(dialect, "heals"))
     for table in ("anomalies", "heals"):
         _run(walls.unchangeable(dialect, table, "provider_id", "tenant_id"))
@@ -156,6 +157,19 @@ def _anomalies() -> None:
     op.create_index(
         "ix_anomalies_tenant_id_state_id", "anomalies", ["tenant_id", "state", "id"], unique=False
     )
+
+
+def _flagged_before(dialect: str) -> list[str]:
+    """Put orders that were flagged before there was a work list on it."""
+    copy = (
+        "INSERT INTO anomalies (provider_id, tenant_id, id, kind, mark, order_id, facts, seen, raised_at,"
+        " last_seen_at, state)"
+        " SELECT provider_id, tenant_id, 'ano_' || substr(id, 5), anomaly, id, id, '{}', 1, updated_at,"
+        " updated_at, 'open' FROM orders WHERE anomaly IS NOT NULL"
+    )
+    if dialect == "sqlite":
+        return [copy]
+    return ["SELECT set_config('wxsp.reach', 'platform', true)", copy, "RESET wxsp.reach"]
 
 
 def _heals() -> None:

@@ -76,10 +76,14 @@ async def test_D10_orders_of_an_earlier_release_survive_the_rebuilt_table(
 
     with sqlite3.connect(tmp_path / "old.db") as connection:
         connection.execute("PRAGMA foreign_keys = ON")
-        assert connection.execute("SELECT id, status, amount FROM orders").fetchall() == [("o", "pending", 5)]
+        assert connection.execute("SELECT id, status, amount FROM orders").fetchall() == [
+            ("ord_order1", "pending", 5)
+        ]
         assert before <= _parts_of_orders(connection)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        connection.execute("UPDATE orders SET status = 'revoked' WHERE id = 'o'")
+        listed = connection.execute("SELECT id, kind, order_id, state FROM anomalies").fetchall()
+        assert listed == [("ano_order1", "amount_mismatch", "ord_order1", "open")]
+        connection.execute("UPDATE orders SET status = 'revoked' WHERE id = 'ord_order1'")
         for refused in (
             "UPDATE orders SET status = 'pending'",
             "UPDATE orders SET status = 'gone'",
@@ -105,11 +109,11 @@ VALUES ('p', 'test', 'ordinary', 'P', '1900000109', 'wx8888888888888888', 'v2', 
 INSERT INTO tenants (provider_id, id, sub_mch_id, name, status, route_key, server_per_second,
   session_per_second, created_at, updated_at)
 VALUES ('p', 't', '1600000021', 'T', 'live', 'rt', 200, 20, '2026-11-21', '2026-11-21');
-INSERT INTO orders (provider_id, tenant_id, id, merchant_order_no, status, amount, refunded_amount,
+INSERT INTO orders (provider_id, tenant_id, id, merchant_order_no, status, anomaly, amount, refunded_amount,
   refunding_amount, currency, description, trade_type, source, created_by, metadata, profit_sharing,
   fingerprint, fingerprints, created_at, updated_at, expires_at, event_sequence, checks, state_since)
-VALUES ('p', 't', 'o', 'T1', 'pending', 5, 0, 0, 'CNY', 'tea', 'NATIVE', 'api_key', 'k', '{}', 0, 'f', '{}',
-  '2026-11-21', '2026-11-21', '2026-11-21', 0, 0, '2026-11-21');
+VALUES ('p', 't', 'ord_order1', 'T1', 'pending', 'amount_mismatch', 5, 0, 0, 'CNY', 'tea', 'NATIVE',
+  'api_key', 'k', '{}', 0, 'f', '{}', '2026-11-21', '2026-11-21', '2026-11-21', 0, 0, '2026-11-21');
 INSERT INTO order_timeline (provider_id, tenant_id, id, order_id, at, kind, outcome, meta)
-VALUES ('p', 't', 'n', 'o', '2026-11-21', 'gateway.call', 'ok', '{}');
+VALUES ('p', 't', 'n', 'ord_order1', '2026-11-21', 'gateway.call', 'ok', '{}');
 """
