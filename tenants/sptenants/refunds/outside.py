@@ -1,0 +1,245 @@
+"""Refunds that were made at WeChat's own console: found, taken over, told of (F10).
+
+Money truth wins (rule M5): such a refund becomes a row like any other, under the number it has there, as
+long as the sums hold (M4). Otherwise it is left to a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spcore.clock import Clock
+from spcore.db.engine import Database
+from spcore.db.scope import TenantScope, WorkerScope
+from spcore.errors import DomainError
+from spcore.ids import new_id
+from sptenants.orders.budget import Budget
+from sptenants.orders.disputes import AnomalyKind, raise_anomaly, settle_anomaly
+from sptenants.orders.heals import Wrong, record_heal
+from sptenants.orders.models import AnomalyRow
+from sptenants.orders.records import AttemptRecord, OrderRecord
+from sptenants.orders.repository import insert_notes_of
+from sptenants.orders.schedule import Jitter, random_jitter
+from sptenants.refunds import notes, outcome, repository
+from sptenants.refunds.line import RefundLine
+from sptenants.refunds.records import RefundRecord
+from sptenants.refunds.repository import Payment
+from sptenants.refunds.states import Approval, Purpose, RefundStatus
+from wechatpay.refunds import RefundState
+
+LOOK_WITHIN = timedelta(days=30)
+"""How long WeChat is asked about refunds that it only hinted at; the daily bill is the net below."""
+
+_PAUSE = timedelta(minutes=1)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What came of asking for an order's refunds. `answered` is False when WeChat could not be asked."""
+
+    answered: bool
+    found: tuple[str, ...] = ()
+    """Numbers that WeChat has, known here or not."""
+
+
+class OutsideRefunds:
+    """Asks WeChat for all refunds of an order and takes over those that nobody here made."""
+
+    def __init__(
+        self, database: Database, clock: Clock, line: RefundLine, *, jitter: Jitter = random_jitter
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._line = line
+        self._jitter = jitter
+
+    async def look(self, scope: TenantScope, order_id: str, out_trade_no: str | None = None) -> Looked:
+        """Take over what is found; `out_trade_no` names an attempt other than the one that paid.
+
+        Orders that were never paid, or are somebody else's, have nothing to find. Raises ProviderNotReady.
+        """
+        async with self._database.read(scope) as session:
+            payment = (
+                await repository.payment_of(session, scope, order_id)
+                if out_trade_no is None
+                else await repository.payment_under(session, scope, order_id, out_trade_no)
+            )
+        if payment is None or payment.attempt is None or payment.order.transaction_id is None:
+            return Looked(answered=True)
+        listing = await self._line.all_of(payment.provider, payment.attempt)
+        if listing.refunds is None:
+            return Looked(answered=False)
+        now = self._clock.now()
+        async with self._database.write(scope) as session:
+            order = await repository.lock_order(session, scope, order_id)
+            known = await repository.numbers_of(session, scope, order_id)
+            fresh = [state for state in listing.refunds if state.out_refund_no.text not in known]
+            if fresh:
+                await insert_notes_of(session, scope, order_id, now, listing.notes)
+            for state in fresh:
+                order = await self._take_over(session, payment, order, payment.attempt, state, now)
+            note = f"{len(listing.refunds)} refunds at WeChat"
+            await settle_anomaly(
+                session, scope, AnomalyKind.REFUND_OUTSIDE, payment.attempt.out_trade_no, now, note
+            )
+        return Looked(answered=True, found=tuple(state.out_refund_no.text for state in listing.refunds))
+
+    async def _take_over(
+        self,
+        session: AsyncSession,
+        payment: Payment,
+        order: OrderRecord,
+        attempt: AttemptRecord,
+        state: RefundState,
+        now: datetime,
+    ) -> OrderRecord:
+        """Store one refund with its sums and its event, and return the order as it is then."""
+        refund = _found_refund(payment, attempt, state, now)
+        fields = [name for name in outcome.differing(refund, state) if name != "out_refund_no"]
+        if refund.transaction_id != order.transaction_id:
+            fields.append("transaction_id")
+        reserved = None
+        if (
+            not fields
+            and (reserved := await repository.reserve(session, order, state.amount.value, now)) is None
+        ):
+            fields.append("refund_fee")
+        if reserved is None:
+            facts = {"fields": fields, "amount": state.amount.value, "refund_id": state.refund_id.text}
+            await raise_anomaly(
+                session,
+                refund.scope,
+                AnomalyKind.REFUND_MISMATCH,
+                refund.out_refund_no,
+                now,
+                order_id=order.id,
+                facts=facts,
+            )
+            return order
+        await repository.insert_found(session, repository.row_of(refund))
+        await insert_notes_of(session, refund.scope, order.id, now, [notes.requested(refund)])
+        applied = await outcome.apply(session, reserved, refund, state, now, self._jitter)
+        await insert_notes_of(session, refund.scope, order.id, now, applied.notes)
+        await self._tell(session, refund, applied.refund, now)
+        return await repository.lock_order(session, refund.scope, order.id)
+
+    async def _tell(
+        self, session: AsyncSession, found: RefundRecord, refund: RefundRecord, now: datetime
+    ) -> None:
+        await raise_anomaly(
+            session,
+            refund.scope,
+            AnomalyKind.REFUND_OUTSIDE,
+            refund.out_refund_no,
+            now,
+            order_id=refund.order_id,
+            refund_id=refund.id,
+            facts={"amount": refund.amount.value, "status": refund.status.value},
+        )
+        await record_heal(
+            session,
+            refund.scope,
+            order_id=refund.order_id,
+            refund_id=refund.id,
+            wrong=Wrong.REFUND_OUTSIDE,
+            before="unknown",
+            after=refund.status.value,
+            since=refund.succeeded_at or found.created_at,
+            now=now,
+            queries=1,
+        )
+
+
+class OutsideWatch:
+    """Works on orders of which WeChat said that a refund exists, until it is known here."""
+
+    def __init__(self, database: Database, clock: Clock, outside: OutsideRefunds, budget: Budget) -> None:
+        self._database = database
+        self._clock = clock
+        self._outside = outside
+        self._budget = budget
+        self._not_before: dict[str, datetime] = {}
+
+    async def run_due(self, limit: int = 20) -> int:
+        """Ask about up to `limit` such orders and return how many were asked about."""
+        now = self._clock.now()
+        asked = 0
+        for anomaly in await self._open(limit, now):
+            if self._not_before.get(anomaly.id, now) > now or not self._budget.take(anomaly.provider_id):
+                continue
+            asked += 1
+            scope = TenantScope(anomaly.provider_id, anomaly.tenant_id)
+            try:
+                looked = await self._outside.look(scope, anomaly.order_id or "", anomaly.mark)
+            except DomainError as error:
+                _log.warning("outside.postponed", order_id=anomaly.order_id, reason=error.code)
+                looked = Looked(answered=False)
+            self._not_before.pop(anomaly.id, None)
+            if not looked.answered:
+                self._not_before[anomaly.id] = now + _PAUSE
+        return asked
+
+    async def _open(self, limit: int, now: datetime) -> list[AnomalyRow]:
+        """Return open hints: those of a refund that is stored here already name it."""
+        query = (
+            select(AnomalyRow)
+            .where(
+                AnomalyRow.kind == AnomalyKind.REFUND_OUTSIDE.value,
+                AnomalyRow.state == "open",
+                AnomalyRow.refund_id.is_(None),
+                AnomalyRow.raised_at > now - LOOK_WITHIN,
+            )
+            .order_by(AnomalyRow.id.desc())
+            .limit(limit)
+        )
+        async with self._database.read(WorkerScope()) as session:
+            return list(await session.scalars(query))
+
+
+def _found_refund(
+    payment: Payment, attempt: AttemptRecord, state: RefundState, now: datetime
+) -> RefundRecord:
+    """Return the row of a refund that others made; nothing of it is ever sent."""
+    order = payment.order
+    return RefundRecord(
+        id=new_id("rfd", now),
+        provider_id=order.provider_id,
+        tenant_id=order.tenant_id,
+        mode=order.mode,
+        order_id=order.id,
+        out_trade_no=attempt.out_trade_no,
+        transaction_id=state.transaction_id.text,
+        out_refund_no=state.out_refund_no.text,
+        merchant_refund_no=None,
+        amount=state.amount,
+        total=order.amount,
+        reason=None,
+        request={},
+        status=RefundStatus.PROCESSING,
+        purpose=Purpose.ORDER,
+        source="wechat",
+        approval=Approval.NONE,
+        created_by="WeChat",
+        created_by_id=None,
+        approved_by=None,
+        wechat_refund_id=state.refund_id.text,
+        recv_account=state.recv_account,
+        failure=None,
+        short=False,
+        checks=0,
+        next_check_at=now + _PAUSE,
+        asked_at=None,
+        state_since=now,
+        leased_by=None,
+        leased_until=None,
+        created_at=now,
+        updated_at=now,
+        accepted_at=now,
+        succeeded_at=None,
+    )
