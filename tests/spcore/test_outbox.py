@@ -203,6 +203,22 @@ async def test_a_type_that_nobody_handles_is_done_at_once(
     assert receiver.got == {"ord_1": [2]}
 
 
+async def test_a_type_without_a_handler_of_its_own_goes_to_the_default_one(
+    database: Database, house: House, clock: HeldClock
+) -> None:
+    await put(database, house.tenants[0], clock, "ord_1", 1)
+    await put(database, house.tenants[0], clock, "ord_2", 1, kind="unheard_of")
+    paid, rest = Receiver(), Receiver()
+    rest.failing = {"ord_2"}
+    runner = OutboxRunner(database, clock, {"paid": paid}, "w1", default=rest, random=lambda: 0.5)
+    assert await runner.run_once(10) == 2
+    assert (paid.got, rest.tries) == ({"ord_1": [1]}, 1)
+    rest.failing = set()
+    clock.advance(seconds=FIRST_DELAY.total_seconds())
+    assert await runner.run_once(10) == 1
+    assert rest.got == {"ord_2": [1]}
+
+
 async def test_Z10_four_workers_hand_every_message_on_once(
     database_url: str, database: Database, house: House, clock: HeldClock
 ) -> None:

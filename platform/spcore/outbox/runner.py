@@ -40,8 +40,8 @@ class OutboxRunner:
 
     A handler may see a message again (a crash after it finished, before that was stored), so it must be
     idempotent; the message's id stays the same. A message that fails is tried again for ever, with growing
-    pauses, and meanwhile holds back only the later ones of its subject. A type that nobody handles is done
-    at once.
+    pauses, and meanwhile holds back only the later ones of its subject. `default` handles every type without
+    a handler of its own; without it such a message is done at once.
     """
 
     def __init__(
@@ -51,11 +51,13 @@ class OutboxRunner:
         handlers: Mapping[str, Handler],
         worker_id: str,
         *,
+        default: Handler | None = None,
         random: Callable[[], float] = _random,
     ) -> None:
         self._database = database
         self._clock = clock
         self._handlers = dict(handlers)
+        self._default = default
         self._worker_id = worker_id
         self._random = random
 
@@ -116,7 +118,7 @@ class OutboxRunner:
         return claimed
 
     async def _hand_on(self, message: OutboxMessage) -> None:
-        handler = self._handlers.get(message.type)
+        handler = self._handlers.get(message.type, self._default)
         try:
             if handler is not None:
                 async with asyncio.timeout(HANDLER_TIMEOUT_S):
