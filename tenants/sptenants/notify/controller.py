@@ -11,6 +11,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import FromPath
 
 from sptenants.notify.journal import Incoming
+from sptenants.notify.refund_hints import RefundNotices
 from sptenants.notify.service import Answer, NotifyService
 from sptenants.registry.access import RequestFacts, access
 
@@ -33,6 +34,7 @@ class NotifyController(Controller):
         version: FromPath[str],
         kind: FromPath[str],
         notify: NamedDependency[NotifyService],
+        refund_notices: NamedDependency[RefundNotices],
     ) -> Response[bytes]:
         try:
             body, too_large = await request.body(), False
@@ -51,6 +53,8 @@ class NotifyController(Controller):
             answer = await notify.not_in_use(route_key, incoming, "query_string")
         elif (version, kind) == ("v2", "payment"):
             answer = await notify.payment_v2(route_key, incoming)
+        elif (version, kind) == ("v2", "refund"):
+            answer = await refund_notices.refund_v2(route_key, incoming)
         else:
             answer = await notify.not_in_use(route_key, incoming, "not_in_use")
         return _respond(answer, version)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +25,8 @@ Result = Literal["processed", "duplicate", "rejected", "unmatched", "mismatch", 
 
 MAX_REFUSED_BODY = 4096
 """Of a message that proves nothing only its beginning is kept."""
+MAX_REFUSED = 1000
+"""Distinct messages without proof kept of one tenant, the newest; a flood must not fill the disk (Q02)."""
 MAX_STRAYS = 1000
 """Distinct messages kept from addresses that belong to nobody; the rest is only counted."""
 
@@ -130,13 +132,27 @@ async def settle(session: AsyncSession, scope: TenantScope, journalled: Journall
     """Change the finding of a message that had been put off."""
     await session.execute(
         update(_JOURNAL)
-        .where(_JOURNAL.c.tenant_id == scope.tenant_id, _JOURNAL.c.id == journalled.id)
+        .where(
+            _JOURNAL.c.tenant_id == scope.tenant_id,
+            _JOURNAL.c.id == journalled.id,
+            _JOURNAL.c.answered == "FAIL",
+        )
         .values(
             result=finding.result,
             reason=finding.reason,
+            order_id=func.coalesce(finding.order_id, _JOURNAL.c.order_id),
             answered="SUCCESS" if finding.settled else "FAIL",
         )
     )
+
+
+async def forget_refused(session: AsyncSession, scope: TenantScope) -> None:
+    """Delete a tenant's refused messages but the newest MAX_REFUSED; what proved something stays."""
+    refused = (_JOURNAL.c.tenant_id == scope.tenant_id, _JOURNAL.c.result == "rejected")
+    newest = select(_JOURNAL.c.id).where(*refused).order_by(_JOURNAL.c.id.desc())
+    oldest_kept = (await session.execute(newest.offset(MAX_REFUSED - 1).limit(1))).scalar_one_or_none()
+    if oldest_kept is not None:
+        await session.execute(delete(_JOURNAL).where(*refused, _JOURNAL.c.id < oldest_kept))
 
 
 async def write_stray(session: AsyncSession, route_key: str, incoming: Incoming, now: datetime) -> None:

@@ -7,6 +7,7 @@ the commit that makes it true (rule T5); an exception anywhere is a 5xx, and WeC
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,12 +19,15 @@ from spcore.db.engine import Database
 from spcore.db.scope import DoorScope, TenantScope
 from spcore.providers.keyring import Keyring
 from spcore.providers.profile import ProviderProfile
-from sptenants.notify import journal
+from sptenants.notify import journal, silence
 from sptenants.notify.journal import Finding, Incoming, Journalled
 from sptenants.orders import evidence, repository
+from sptenants.orders.adoption import Adoption
+from sptenants.orders.disputes import AnomalyKind, raise_anomaly
 from sptenants.orders.evidence import Applied, Evidence, Verdict
 from sptenants.orders.line import Case, GatewayPicker, Line
 from sptenants.orders.timeline import Note
+from sptenants.registry.caller import TenantProfile
 from sptenants.registry.door import Door
 from wechatpay.credentials import SignType
 from wechatpay.errors import NotificationRejected
@@ -31,6 +35,9 @@ from wechatpay.v2 import notify as v2
 from wechatpay.v2.notify import PaymentFields, VerifiedPayment
 
 _log = structlog.get_logger(__name__)
+
+_FORGET_EVERY = 100
+"""How many new refused messages of a tenant this process journals before it forgets the oldest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +52,33 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """One message in the light of our rows."""
+    """One message in the light of our rows. `lost` is a payment of this tenant's whose order we lack."""
 
     finding: Finding
     case: Case | None = None
     notes: tuple[Note, ...] = ()
+    lost: VerifiedPayment | None = None
 
 
 class NotifyService:
     """Takes notifications from WeChat. No header, host, mode or setting weakens a check (C4, N06)."""
 
     def __init__(
-        self, database: Database, clock: Clock, door: Door, keyring: Keyring, gateways: GatewayPicker
+        self,
+        database: Database,
+        clock: Clock,
+        door: Door,
+        keyring: Keyring,
+        gateways: GatewayPicker,
+        adoption: Adoption,
     ) -> None:
         self._database = database
         self._clock = clock
         self._door = door
         self._keyring = keyring
         self._line = Line(keyring, gateways)
+        self._adoption = adoption
+        self._refused: Counter[str] = Counter()
 
     async def payment_v2(self, route_key: str, incoming: Incoming) -> Answer:
         """Take a v2 payment notification. Raises ProviderNotReady when no key can be read."""
@@ -83,13 +99,16 @@ class NotifyService:
             except NotificationRejected as rejected:
                 judged = _Judged(_refused(fields, rejected))
             else:
-                judged = await self._judge(session, scope, case, payment, now)
+                judged = await self._judge(session, owner.provider, owner.tenant, case, payment, now)
             journalled = await journal.write(session, scope, incoming, judged.finding, now)
             await self._tell(session, judged, journalled, now)
-        _log_finding(scope, judged.finding)
+            await self._keep_in_bounds(session, scope, judged.finding, journalled)
+        log_finding(scope, judged.finding)
         if judged.finding.result == "deferred" and judged.case is not None:
             return await self._confirm(scope, judged.case, judged.finding, journalled)
-        return _answer(judged.finding)
+        if judged.lost is not None:
+            return await self._adopt(owner.provider, owner.tenant, judged.lost, judged.finding, journalled)
+        return answer_of(judged.finding)
 
     async def not_in_use(self, route_key: str, incoming: Incoming, reason: str) -> Answer:
         """Take a message that nothing of ours asked for: journalled, refused, never acted upon."""
@@ -101,12 +120,14 @@ class NotifyService:
     async def _judge(
         self,
         session: AsyncSession,
-        scope: TenantScope,
+        provider: ProviderProfile,
+        tenant: TenantProfile,
         case: Case | None,
         payment: VerifiedPayment,
         now: datetime,
     ) -> _Judged:
         """Decide on a message whose signature is right, and apply it when everything agrees."""
+        scope = TenantScope(provider.id, tenant.id)
         finding = Finding(
             "unmatched",
             settled=False,
@@ -115,8 +136,7 @@ class NotifyService:
             transaction_id=payment.transaction_id.text,
         )
         if case is None:
-            # Perhaps an order of another tenant; from this address it does not exist (B02, B04, B06).
-            return _Judged(replace(finding, reason="unknown_order"))
+            return await _unmatched(session, provider, tenant, finding, payment, now)
         finding = replace(finding, order_id=case.order.id)
         if not payment.succeeded:
             return _Judged(replace(finding, result="mismatch", settled=True, reason="result_code"), case)
@@ -124,7 +144,7 @@ class NotifyService:
             return _Judged(replace(finding, result="deferred", reason="ambiguous_text"), case)
         proof = Evidence.of_notification(payment)
         applied = await evidence.apply(session, scope, case, proof, now)
-        return _Judged(_finding_of(applied, finding), case, applied.notes)
+        return _Judged(_finding_of(applied, finding), replace(case, order=applied.order), applied.notes)
 
     async def _tell(
         self, session: AsyncSession, judged: _Judged, journalled: Journalled, now: datetime
@@ -140,8 +160,11 @@ class NotifyService:
             "transaction_id": finding.transaction_id,
             "notification_id": journalled.id,
         }
+        order = judged.case.order
         received = Note("notify.received", "ok" if finding.settled else "wait", meta)
-        await repository.insert_notes(session, judged.case.order, now, (received, *judged.notes))
+        await repository.insert_notes(session, order, now, (received, *judged.notes))
+        if finding.result == "duplicate":
+            await silence.told_at_last(session, repository.scope_of(order), order, now)
 
     async def _confirm(
         self, scope: TenantScope, case: Case, finding: Finding, journalled: Journalled
@@ -149,7 +172,7 @@ class NotifyService:
         """Rule C6 f: the signature of such a message proves too little, so WeChat's own word decides."""
         found = await self._line.query(case)
         if found.kind in {"unclear", "absent"}:
-            return _answer(finding)
+            return answer_of(finding)
         now = self._clock.now()
         async with self._database.write(scope) as session:
             if found.kind == "paid" and found.state is not None:
@@ -159,21 +182,90 @@ class NotifyService:
             else:
                 finding = replace(finding, result="rejected", reason="not_confirmed")
             await journal.settle(session, scope, journalled, finding)
-        _log_finding(scope, finding)
-        return _answer(finding)
+        log_finding(scope, finding)
+        return answer_of(finding)
+
+    async def _adopt(
+        self,
+        provider: ProviderProfile,
+        tenant: TenantProfile,
+        payment: VerifiedPayment,
+        finding: Finding,
+        journalled: Journalled,
+    ) -> Answer:
+        """Have a lost order rebuilt from WeChat's own word (B06, D09).
+
+        Unless that is this very payment WeChat repeats the message, and it is judged by the rows there are.
+        """
+        adopted = await self._adoption.adopt(provider, tenant, payment.out_trade_no, appid=payment.appid)
+        if adopted.order is None or adopted.order.transaction_id != payment.transaction_id.text:
+            return answer_of(finding)
+        scope = TenantScope(provider.id, tenant.id)
+        finding = replace(
+            finding, result="processed", settled=True, reason="adopted", order_id=adopted.order.id
+        )
+        async with self._database.write(scope) as session:
+            await journal.settle(session, scope, journalled, finding)
+        log_finding(scope, finding)
+        return answer_of(finding)
+
+    async def _keep_in_bounds(
+        self, session: AsyncSession, scope: TenantScope, finding: Finding, journalled: Journalled
+    ) -> None:
+        """Forget the oldest refused messages now and then; the statement is too dear for each of them."""
+        if finding.result != "rejected" or not journalled.first:
+            return
+        self._refused[scope.tenant_id] += 1
+        if self._refused[scope.tenant_id] % _FORGET_EVERY == 0:
+            await journal.forget_refused(session, scope)
 
     async def _refuse(self, scope: TenantScope, incoming: Incoming, reason: str) -> Answer:
         finding = Finding("rejected", settled=False, reason=reason)
         async with self._database.write(scope) as session:
-            await journal.write(session, scope, incoming, finding, self._clock.now())
-        _log_finding(scope, finding)
-        return _answer(finding)
+            journalled = await journal.write(session, scope, incoming, finding, self._clock.now())
+            await self._keep_in_bounds(session, scope, finding, journalled)
+        log_finding(scope, finding)
+        return answer_of(finding)
 
     async def _stray(self, route_key: str, incoming: Incoming) -> Answer:
         async with self._database.write(DoorScope()) as session:
             await journal.write_stray(session, route_key, incoming, self._clock.now())
         _log.warning("notify.stray", peer=incoming.facts.peer, size=len(incoming.body))
         return Answer(v2.nack("unknown address"), settled=False)
+
+
+async def _unmatched(
+    session: AsyncSession,
+    provider: ProviderProfile,
+    tenant: TenantProfile,
+    finding: Finding,
+    payment: VerifiedPayment,
+    now: datetime,
+) -> _Judged:
+    """Decide on a genuine message about a number that this tenant does not have.
+
+    About another merchant's money it says nothing here: from this address it does not exist (B02, B04).
+    """
+    sub_mch_id = payment.sub_mch_id.text if payment.sub_mch_id else None
+    if (payment.mch_id.text, sub_mch_id) != (provider.mch_id, tenant.sub_mch_id):
+        return _Judged(replace(finding, reason="other_merchant"))
+    finding = replace(finding, reason="unknown_order")
+    if not payment.succeeded:
+        return _Judged(finding)
+    await raise_anomaly(
+        session,
+        TenantScope(provider.id, tenant.id),
+        AnomalyKind.UNKNOWN_ORDER,
+        payment.out_trade_no.text,
+        now,
+        facts={
+            "out_trade_no": payment.out_trade_no.text,
+            "transaction_id": payment.transaction_id.text,
+            "amount": payment.total_fee.value,
+            "paid_at": payment.time_end.isoformat(),
+        },
+    )
+    return _Judged(finding, lost=payment)
 
 
 def _sign_type(provider: ProviderProfile, case: Case | None) -> SignType:
@@ -194,13 +286,15 @@ def _finding_of(applied: Applied, finding: Finding) -> Finding:
     return replace(finding, result="mismatch", settled=True, reason=applied.reason)
 
 
-def _answer(finding: Finding) -> Answer:
+def answer_of(finding: Finding) -> Answer:
+    """Return what WeChat is told of a finding: SUCCESS ends its repetitions."""
     if finding.settled:
         return Answer(v2.ack(), settled=True)
     return Answer(v2.nack(finding.reason or finding.result), settled=False)
 
 
-def _log_finding(scope: TenantScope, finding: Finding) -> None:
+def log_finding(scope: TenantScope, finding: Finding) -> None:
+    """Log what came of a message."""
     log = _log.info if finding.result in {"processed", "duplicate"} else _log.warning
     log(
         "notify.received",
