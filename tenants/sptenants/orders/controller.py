@@ -16,13 +16,12 @@ from sptenants.orders.openapi import (
     CloseOrderOperation,
     CreateOrderOperation,
     ListOrdersOperation,
-    PagedOperation,
+    QrCodeOperation,
+    ReplaceAttemptOperation,
 )
-from sptenants.orders.reader import EventRow, OrderReader, OrderRow
+from sptenants.orders.reader import OrderReader, OrderRow
 from sptenants.orders.records import OrderRecord
 from sptenants.orders.schemas import (
-    EventList,
-    EventObject,
     OrderList,
     OrderObject,
     TimelineList,
@@ -75,9 +74,43 @@ class OrderController(Controller):
         self,
         order_id: FromPath[str],
         caller: NamedDependency[Caller],
-        order_reader: NamedDependency[OrderReader],
+        orders: NamedDependency[OrderService],
     ) -> OrderObject:
-        return shown(await order_reader.record(caller.scope, order_id))
+        return placed_object(await orders.seen(caller.scope, order_id))
+
+    @get(
+        "/{order_id:str}/qr.svg",
+        opt=_OF_TENANT,
+        media_type="image/svg+xml",
+        summary="扫码订单（NATIVE）的二维码",
+        operation_class=QrCodeOperation,
+    )
+    async def qr_code(
+        self,
+        order_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        orders: NamedDependency[OrderService],
+    ) -> str:
+        return await orders.qr_code(caller.scope, order_id)
+
+    @post(
+        "/{order_id:str}/attempts",
+        opt=_OF_TENANT,
+        summary="更换下单尝试：改金额或支付方式",
+        operation_class=ReplaceAttemptOperation,
+    )
+    async def replace_attempt(
+        self,
+        request: _AnyRequest,
+        order_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        orders: NamedDependency[OrderService],
+    ) -> Response[OrderObject]:
+        asked = intake.read_attempt(await request.json())
+        key = idempotency_key(request, "POST /v1/orders/attempts", {"order": order_id, **asked.content()})
+        facts = RequestFacts.of(request)
+        placed = await orders.replace_attempt(caller, order_id, asked, peer=facts.peer, key=key, facts=facts)
+        return placed_response(placed, f"/v1/orders/{order_id}")
 
     @post(
         "/{order_id:str}/close",
@@ -121,35 +154,6 @@ class OrderController(Controller):
         return TimelineList(data=[_timeline_object(entry, language) for entry in detail.timeline])
 
 
-class EventController(Controller):
-    path = "/v1/events"
-    tags = ("events",)
-
-    @get(opt=_OF_TENANT, summary="事件列表，新的在前", operation_class=PagedOperation)
-    async def index(
-        self,
-        request: _AnyRequest,
-        caller: NamedDependency[Caller],
-        order_reader: NamedDependency[OrderReader],
-    ) -> EventList:
-        limit, cursor = intake.read_paging(list(request.query_params.multi_items()))
-        page: Page[EventRow] = await order_reader.events(caller.scope, limit, cursor)
-        return EventList(
-            data=[
-                EventObject(
-                    id=row.id,
-                    type=row.type,
-                    created_at=moment(row.created_at),
-                    sequence=row.sequence,
-                    data=row.data,
-                )
-                for row in page.rows
-            ],
-            next_cursor=page.next_cursor,
-            has_more=page.has_more,
-        )
-
-
 def shown(order: OrderRecord) -> OrderObject:
     """Return the API's order, with WeChat's last refusal while it matters."""
     return to_object(order, wechat=_refusal(order))
@@ -160,13 +164,18 @@ def placed_response(placed: Placed, location: str) -> Response[OrderObject]:
     headers = {"Location": location}
     if placed.replayed:
         headers["Idempotent-Replay"] = "true"
-    body = to_object(
+    return Response(placed_object(placed), status_code=_STATUS_OF[placed.outcome], headers=headers)
+
+
+def placed_object(placed: Placed) -> OrderObject:
+    """Return the API's order with what pays it."""
+    return to_object(
         placed.order,
         pay_params=placed.pay_params,
         code_url=placed.code_url,
+        h5_url=placed.h5_url,
         wechat=_refusal(placed.order),
     )
-    return Response(body, status_code=_STATUS_OF[placed.outcome], headers=headers)
 
 
 def idempotency_key(request: _AnyRequest, route: str, content: dict[str, Any]) -> IdempotencyKey | None:

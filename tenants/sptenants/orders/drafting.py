@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from sptenants.orders.states import AttemptState, OrderStatus
 from sptenants.registry.caller import Caller
 from sptenants.registry.notify_paths import notify_path
 from wechatpay.errors import InvalidRequest
-from wechatpay.gateway import NewOrder, TradeType
+from wechatpay.gateway import H5Scene, H5Type, NewOrder, TradeType
 from wechatpay.identifiers import OpenId
 from wechatpay.money import Fen
 
@@ -27,11 +27,15 @@ LEASE = timedelta(seconds=60)
 """Longer than any call to WeChat takes; a process that dies meanwhile leaves the order to healing."""
 
 _SOME_PAYER = OpenId("payer")
+_IN_SCENE = frozenset({"wap_url", "wap_name"})
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What WeChat is told about one order, apart from who sells."""
+    """What WeChat is told about one order, apart from who sells.
+
+    `payer_ip` and `scene` are of H5 alone; without them it is the caller's address and our own.
+    """
 
     order_id: str
     amount: Fen
@@ -40,6 +44,23 @@ class Terms:
     openid: OpenId | None
     expires_at: datetime
     profit_sharing: bool
+    payer_ip: str | None = None
+    scene: H5Scene | None = None
+
+    @classmethod
+    def wanted(cls, wanted: PlaceOrder, order_id: str, expires_at: datetime) -> Terms:
+        """The terms of an order, or of another attempt at it, whose payer is known if it needs one."""
+        return cls(
+            order_id=order_id,
+            amount=wanted.amount,
+            description=wanted.description,
+            trade_type=wanted.trade_type,
+            openid=wanted.openid,
+            expires_at=expires_at,
+            profit_sharing=wanted.profit_sharing,
+            payer_ip=wanted.payer_ip,
+            scene=wanted.scene,
+        )
 
     @classmethod
     def of(cls, order: OrderRecord, openid: OpenId) -> Terms:
@@ -70,16 +91,10 @@ def draft(
     order_id = new_id("ord", now)
     expires_at = now + timedelta(seconds=wanted.expires_in_s)
     waits_for_payer = wanted.trade_type is TradeType.JSAPI and wanted.openid is None
-    terms = Terms(
-        order_id=order_id,
-        amount=wanted.amount,
-        description=wanted.description,
-        trade_type=wanted.trade_type,
-        # Without a payer everything else must already be right: WeChat is asked long after our answer.
-        openid=_SOME_PAYER if waits_for_payer else wanted.openid,
-        expires_at=expires_at,
-        profit_sharing=wanted.profit_sharing,
-    )
+    terms = Terms.wanted(wanted, order_id, expires_at)
+    if waits_for_payer:
+        # Everything else must already be right: WeChat is asked long after our answer.
+        terms = replace(terms, openid=_SOME_PAYER)
     message = message_of(caller, terms, public_url=public_url, peer=peer, now=now)
     prints = wanted.fingerprints()
     order = Order(
@@ -120,23 +135,28 @@ def draft(
 def message_of(caller: Caller, terms: Terms, *, public_url: str, peer: str, now: datetime) -> NewOrder:
     """Return what is sent, under a fresh number. Raises InvalidInput naming the field."""
     try:
+        scene = terms.scene
+        if terms.trade_type is TradeType.H5 and scene is None:
+            scene = H5Scene(H5Type.WAP, public_url, caller.tenant.name)
         return NewOrder(
             out_trade_no=new_out_trade_no(now),
             amount=terms.amount,
             description=terms.description,
             attach=attach_of(caller.tenant.id, terms.order_id),
             notify_url=public_url + notify_path(caller.tenant.route_key, "v2", "payment"),
-            payer_ip=peer,
+            payer_ip=terms.payer_ip or peer,
             trade_type=terms.trade_type,
             openid=terms.openid,
             product_id=None,
             time_start=now,
             time_expire=terms.expires_at,
             profit_sharing=terms.profit_sharing,
+            scene=scene,
         )
     except InvalidRequest as error:
+        place = f"h5_info/{error.field}" if error.field in _IN_SCENE else error.field
         raise InvalidInput(
-            Fault(f"#/{error.field}", "invalid_value", Text(f"{error.zh}。", f"{error.en}."))
+            Fault(f"#/{place}", "invalid_value", Text(f"{error.zh}。", f"{error.en}."))
         ) from None
 
 
@@ -149,6 +169,7 @@ def attempt_of(
     cashier: str | None,
     key_version: int,
     now: datetime,
+    number: int = 1,
 ) -> Attempt:
     """Return the attempt that `message` is, with the identities it is made with (decision 7).
 
@@ -160,7 +181,7 @@ def attempt_of(
         tenant_id=caller.tenant.id,
         out_trade_no=message.out_trade_no.text,
         order_id=order_id,
-        number=1,
+        number=number,
         state=AttemptState.SUBMITTING.value,
         amount=message.amount.value,
         trade_type=message.trade_type.value,

@@ -8,6 +8,7 @@ from typing import Any
 from spcore.errors import DomainError, Fault, InvalidInput, Text
 from sptenants.orders.records import OrderRecord
 from sptenants.orders.schemas import order_object
+from sptenants.orders.states import OrderStatus
 from sptenants.orders.timeline import STATUS_WORDS
 from wechatpay.explain import explain
 
@@ -94,6 +95,32 @@ class OrderStateConflict(DomainError):
             ),
         )
 
+    @classmethod
+    def without_code(cls, order: OrderRecord) -> OrderStateConflict:
+        return cls(
+            order,
+            Text(
+                "只有待支付的扫码（NATIVE）订单才有二维码：请先用 NATIVE 下单，或查看订单当前状态。",
+                "Only a NATIVE order that awaits its payment has a QR code: create one, or look at the"
+                " order's state.",
+            ),
+        )
+
+
+class TooSoon(OrderStateConflict):
+    """The present attempt cannot be ended yet, so that no other may follow; the order is untouched (P8)."""
+
+    def __init__(self, order: OrderRecord, wait_s: int) -> None:
+        super().__init__(
+            order,
+            Text(
+                f"当前的下单尝试还不能关闭：微信要求下单满五分钟（付款码满 15 秒），请在 {wait_s} 秒后重试。",
+                "WeChat closes nothing in its first five minutes (a payment code: 15 seconds), so the present"
+                f" attempt cannot be replaced yet; repeat in {wait_s} seconds.",
+            ),
+        )
+        self.retry_after_s = wait_s
+
 
 class WechatRejected(DomainError):
     """WeChat refused for good, and a query confirmed that nothing exists there (P5)."""
@@ -110,13 +137,46 @@ class WechatUnavailable(DomainError):
     code = "wechat_unavailable"
     retry_after_s = 3
 
-    def __init__(self) -> None:
+    def __init__(self, text: Text | None = None, order: OrderRecord | None = None) -> None:
         super().__init__(
-            Text(
+            text
+            or Text(
                 "微信支付暂时没有给出可信的应答，订单未受影响，请稍后重试。",
                 "WeChat Pay gave no answer that can be relied on; the order is untouched, try again soon.",
-            )
+            ),
+            extra={"order": order_object(order)} if order else None,
         )
+
+    @classmethod
+    def while_replacing(cls, order: OrderRecord) -> WechatUnavailable:
+        """The attempt before could not be seen closed."""
+        if order.status is not OrderStatus.CLOSING:
+            return cls(order=order)
+        text = Text(
+            "原下单尝试正在关闭，微信尚未确认；请稍后用同样的内容重试，否则订单将自动关闭。",
+            "The attempt before is being closed and WeChat has not confirmed it yet; repeat the same request"
+            " in a moment, otherwise the order closes by itself.",
+        )
+        return cls(text, order)
+
+
+class NothingToAdopt(DomainError):
+    """WeChat has no paid order of this merchant's under the number; nothing was stored."""
+
+    code = "nothing_to_adopt"
+
+    def __init__(self, *, unpaid: bool) -> None:
+        super().__init__(_NOT_PAID_THERE if unpaid else _NOT_THERE)
+
+
+_NOT_PAID_THERE = Text(
+    "微信支付侧有这笔单号，但尚未支付，没有可补录的收款；付款后再试。",
+    "WeChat Pay knows this number, but nobody paid; try again once it is paid.",
+)
+_NOT_THERE = Text(
+    "微信支付侧没有本商户这个商户单号的收款：请核对 out_trade_no 和商户后重试。",
+    "WeChat Pay has no payment of this merchant's under that number: check out_trade_no and merchant.",
+)
 
 
 def wechat_of(failure: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,25 +1,27 @@
 """Applying a payment: the one place where an order becomes paid (rules I3, T4, P6, P12).
 
 Evidence is a verified notification or a verified query answer. It is compared with the attempt's row in
-every identity and in the amount before it changes anything, and applying it twice changes nothing.
+every identity and in the amount before it changes anything, and applying it twice changes nothing. What does
+not fit goes on the work list, in the same transaction.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spcore.db.scope import TenantScope
 from sptenants.orders import repository, timeline
+from sptenants.orders.disputes import AnomalyKind, raise_anomaly
 from sptenants.orders.line import Case
 from sptenants.orders.records import AttemptRecord, OrderRecord
-from sptenants.orders.states import Anomaly, AttemptState, OrderStatus
+from sptenants.orders.states import OPEN, AttemptState, OrderStatus
 from sptenants.orders.timeline import Note
-from wechatpay.gateway import OrderState
+from wechatpay.gateway import OrderState, TradeState, TradeType
 from wechatpay.money import Fen
 from wechatpay.v2.notify import VerifiedPayment
 
@@ -27,12 +29,9 @@ _T = TypeVar("_T")
 
 _MONEY = frozenset({"total_fee", "fee_type"})
 _NOT_PAID = tuple(state for state in AttemptState if state is not AttemptState.PAID)
-_GRAVITY = (
-    Anomaly.LATE_PAYMENT,
-    Anomaly.IDENTITY_MISMATCH,
-    Anomaly.AMOUNT_MISMATCH,
-    Anomaly.DOUBLE_PAYMENT,
-)
+
+SILENT_AFTER = timedelta(minutes=10)
+"""How long after a query found a payment its notification may still come before somebody should look."""
 
 
 class Verdict(StrEnum):
@@ -59,6 +58,8 @@ class Evidence:
     fee_type: str
     trade_type: str | None
     paid_at: datetime
+    refunded: bool = False
+    """WeChat says that a refund was made of it already, which nobody here asked for (F10)."""
 
     @classmethod
     def of_notification(cls, payment: VerifiedPayment) -> Evidence:
@@ -93,6 +94,7 @@ class Evidence:
             fee_type=state.fee_type,
             trade_type=state.trade_type.value if state.trade_type else None,
             paid_at=_present(state.time_end),
+            refunded=state.trade_state is TradeState.REFUND,
         )
 
 
@@ -123,12 +125,15 @@ async def apply(
     for _ in OrderStatus:
         order, attempt = case.order, _attempt(case)
         if fields := differing(attempt, order, evidence):
-            kind = Anomaly.AMOUNT_MISMATCH if _MONEY.issuperset(fields) else Anomaly.IDENTITY_MISMATCH
-            return await _dispute(session, order, kind, evidence, now, fields)
+            kind = AnomalyKind.AMOUNT_MISMATCH if _MONEY.issuperset(fields) else AnomalyKind.IDENTITY_MISMATCH
+            expected = {"fields": list(fields), "expected_amount": attempt.amount.value}
+            return await _dispute(session, order, kind, evidence, now, expected)
         if order.status is OrderStatus.PAID:
             if order.transaction_id == evidence.transaction_id:
                 return Applied(Verdict.ALREADY, order, ())
-            return await _dispute(session, order, Anomaly.DOUBLE_PAYMENT, evidence, now, ())
+            await _mark_paid(session, order, evidence)
+            first = {"first_transaction_id": order.transaction_id}
+            return await _dispute(session, order, AnomalyKind.DOUBLE_PAYMENT, evidence, now, first)
         if (applied := await _pay(session, case, evidence, now)) is not None:
             return applied
         moved_on = await repository.case_of_out_trade_no(session, scope, attempt.out_trade_no)
@@ -157,9 +162,8 @@ def differing(attempt: AttemptRecord, order: OrderRecord, evidence: Evidence) ->
 
 
 async def _pay(session: AsyncSession, case: Case, evidence: Evidence, now: datetime) -> Applied | None:
-    order, attempt = case.order, _attempt(case)
-    late = order.status in {OrderStatus.CLOSED, OrderStatus.FAILED}
-    changes = {"anomaly": Anomaly.LATE_PAYMENT.value} if late and order.anomaly is None else {}
+    order = case.order
+    late = order.status not in OPEN
     paid = await repository.move(
         session,
         order,
@@ -169,55 +173,110 @@ async def _pay(session: AsyncSession, case: Case, evidence: Evidence, now: datet
         paid_at=evidence.paid_at,
         paid_by=evidence.source,
         transaction_id=evidence.transaction_id,
-        next_check_at=None,
-        **changes,
+        **_beside_the_payment(case, evidence, now, late=late),
     )
     if paid is None:
         return None
-    await repository.move_attempt(
-        session,
-        order,
-        attempt.out_trade_no,
-        _NOT_PAID,
-        state=AttemptState.PAID.value,
-        transaction_id=evidence.transaction_id,
-    )
-    facts = {"amount_checked": True, "transaction_id": evidence.transaction_id, "late": late or None}
+    await _mark_paid(session, order, evidence)
+    if evidence.refunded:
+        # The refunds are found, and taken over, by whoever works on these anomalies.
+        await raise_anomaly(
+            session,
+            repository.scope_of(order),
+            AnomalyKind.REFUND_OUTSIDE,
+            evidence.out_trade_no,
+            now,
+            order_id=order.id,
+            facts=_facts(evidence),
+        )
+    if late:
+        facts = _facts(evidence) | {"status": order.status.value}
+        await raise_anomaly(
+            session,
+            repository.scope_of(order),
+            AnomalyKind.LATE_PAYMENT,
+            evidence.transaction_id,
+            now,
+            order_id=order.id,
+            facts=facts,
+        )
+    told = {"amount_checked": True, "transaction_id": evidence.transaction_id, "late": late or None}
     note = timeline.moved(
         order.status.value,
         "paid",
         evidence.source,
-        **{name: value for name, value in facts.items() if value is not None},
+        **{name: value for name, value in told.items() if value is not None},
     )
     return Applied(Verdict.PAID, paid, (note,))
+
+
+def _beside_the_payment(case: Case, evidence: Evidence, now: datetime, *, late: bool) -> dict[str, Any]:
+    """Return what else changes on an order that becomes paid.
+
+    Money on an attempt that had been replaced makes that one the order's own, with its amount; the newer one
+    may still be payable, so that healing looks at once.
+    """
+    order, attempt = case.order, _attempt(case)
+    replaced = attempt.out_trade_no != order.out_trade_no
+    changes: dict[str, Any] = {"next_check_at": now if replaced else None}
+    if replaced:
+        own = {"out_trade_no": attempt.out_trade_no, "amount": attempt.amount}
+        changes |= own | {"trade_type": attempt.trade_type}
+    if late and order.anomaly is None:
+        changes["anomaly"] = AnomalyKind.LATE_PAYMENT.value
+    if evidence.source == "query" and attempt.trade_type != TradeType.MICROPAY:
+        changes["silence_due_at"] = now + SILENT_AFTER
+    return changes
+
+
+async def _mark_paid(session: AsyncSession, order: OrderRecord, evidence: Evidence) -> None:
+    await repository.move_attempt(
+        session,
+        order,
+        evidence.out_trade_no,
+        _NOT_PAID,
+        state=AttemptState.PAID.value,
+        transaction_id=evidence.transaction_id,
+    )
 
 
 async def _dispute(
     session: AsyncSession,
     order: OrderRecord,
-    anomaly: Anomaly,
+    kind: AnomalyKind,
     evidence: Evidence,
     now: datetime,
-    fields: tuple[str, ...],
+    particulars: dict[str, Any],
 ) -> Applied:
-    """Flag the order and leave its state alone: a person has to look (B01-B03, B05)."""
-    weaker = [kind.value for kind in _GRAVITY[: _GRAVITY.index(anomaly)]]
-    changed = await repository.note_anomaly(session, order, anomaly.value, weaker, now)
-    if changed:
-        order = replace(order, anomaly=anomaly.value)
-    reason = ",".join(fields) or anomaly.value
-    verdict = Verdict.DOUBLE if anomaly is Anomaly.DOUBLE_PAYMENT else Verdict.MISMATCH
+    """Put it on the work list and leave the order's state alone: a person has to look (B01-B03, B05)."""
+    scope, facts = repository.scope_of(order), _facts(evidence) | particulars
+    mark = evidence.transaction_id
+    fresh = await raise_anomaly(session, scope, kind, mark, now, order_id=order.id, facts=facts)
+    fields = list(particulars.get("fields", ()))
+    reason = ",".join(fields) or kind.value
+    verdict = Verdict.DOUBLE if kind is AnomalyKind.DOUBLE_PAYMENT else Verdict.MISMATCH
     # A query repeats itself every few minutes; a notification is told of once, by its journal row.
-    if not changed and evidence.source == "query":
+    if not fresh and evidence.source == "query":
         return Applied(verdict, order, (), reason)
     note = timeline.anomaly(
-        anomaly.value,
+        kind.value,
         evidence.source,
-        fields=list(fields),
+        fields=fields,
         transaction_id=evidence.transaction_id,
         amount=evidence.total_fee.value,
     )
     return Applied(verdict, order, (note,), reason)
+
+
+def _facts(evidence: Evidence) -> dict[str, Any]:
+    """Return what an anomaly keeps of its evidence: nothing of another merchant's, no openid."""
+    return {
+        "source": evidence.source,
+        "out_trade_no": evidence.out_trade_no,
+        "transaction_id": evidence.transaction_id,
+        "amount": evidence.total_fee.value,
+        "paid_at": evidence.paid_at.isoformat(),
+    }
 
 
 def _attempt(case: Case) -> AttemptRecord:

@@ -43,6 +43,7 @@ class OrderFilter:
     provider_id: str | None = None
     tenant_id: str | None = None
     sub_appid: str | None = None
+    trade_type: str | None = None
     merchant_order_no: str | None = None
     number: str | None = None
     created_from: datetime | None = None
@@ -70,6 +71,7 @@ def matching(wanted: OrderFilter, now: datetime) -> list[ColumnElement[bool]]:
         Order.provider_id: wanted.provider_id,
         Order.tenant_id: wanted.tenant_id,
         Order.sub_appid: wanted.sub_appid,
+        Order.trade_type: wanted.trade_type,
         Order.merchant_order_no: wanted.merchant_order_no,
     }
     conditions += [column == value for column, value in equal.items() if value is not None]
@@ -99,7 +101,7 @@ def in_tab(tab: Tab, now: datetime) -> ColumnElement[bool]:
         case Tab.REFUNDED:
             return or_(Order.refunded_amount > 0, Order.refunding_amount > 0)
         case Tab.CLOSED:
-            return Order.status.in_([OrderStatus.CLOSED, OrderStatus.FAILED])
+            return Order.status.in_([OrderStatus.CLOSED, OrderStatus.FAILED, OrderStatus.REVOKED])
         case Tab.ATTENTION:
             unclear = and_(Order.status == OrderStatus.SUBMITTING, Order.state_since < now - UNCLEAR_AFTER)
             return or_(Order.anomaly.is_not(None), unclear)

@@ -7,11 +7,11 @@ over when its leases end. No row is ever dropped: what cannot be asked now is as
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import Select, func, or_, select
 
 from spcore.clock import Clock
 from spcore.db.engine import Database
@@ -20,6 +20,7 @@ from spcore.errors import DomainError
 from spcore.ids import new_ulid
 from spcore.providers.keyring import Keyring
 from sptenants.orders import repository
+from sptenants.orders.budget import Budget
 from sptenants.orders.drafting import LEASE
 from sptenants.orders.line import Case, GatewayPicker, Line
 from sptenants.orders.models import Order
@@ -43,32 +44,11 @@ class _Due:
         return TenantScope(self.provider_id, self.tenant_id)
 
 
-class Budget:
-    """A token bucket for each provider: one busy tenant cannot burn the provider's quota (G09)."""
-
-    def __init__(self, clock: Clock, *, per_second: int = 20, burst: int = 40) -> None:
-        self._clock = clock
-        self._per_second = per_second
-        self._burst = burst
-        self._levels: dict[str, tuple[float, datetime]] = {}
-
-    def take(self, provider_id: str) -> bool:
-        """Take one token; False when there is none at this moment."""
-        now = self._clock.now()
-        level, at = self._levels.get(provider_id, (float(self._burst), now))
-        level = min(self._burst, level + (now - at).total_seconds() * self._per_second)
-        enough = level >= 1
-        self._levels[provider_id] = (level - 1 if enough else level, now)
-        return enough
-
-    @property
-    def pause(self) -> timedelta:
-        """How long until a spent bucket is full again: what a postponed order waits."""
-        return timedelta(seconds=self._burst / self._per_second)
-
-
 class Healing:
-    """Looks at orders that are due. `worker_id` tells leases apart in the database."""
+    """Looks at orders that are due. `worker_id` tells leases apart in the database.
+
+    `budget` is shared with everything else that asks WeChat on its own account.
+    """
 
     def __init__(
         self,
@@ -99,22 +79,16 @@ class Healing:
         return sum(await asyncio.gather(*(one(found) for found in due)))
 
     async def _due(self, limit: int) -> list[_Due]:
-        now = self._clock.now()
-        query = (
-            select(Order.provider_id, Order.tenant_id, Order.id)
-            .where(Order.next_check_at <= now, or_(Order.leased_until.is_(None), Order.leased_until <= now))
-            .order_by(Order.next_check_at)
-            .limit(limit)
-        )
         async with self._database.read(WorkerScope()) as session:
-            return [_Due(*row) for row in (await session.execute(query)).all()]
+            rows = await session.execute(_due_in_turn(self._clock.now(), limit))
+            return [_Due(*row) for row in rows.all()]
 
     async def _heal(self, due: _Due) -> bool:
         case = await self._claim(due)
         if case is None:
             return False
         try:
-            await self._settler.advance(case)
+            await self._settler.advance(replace(case, found_as=case.order))
         except DomainError as error:
             # The provider's keys are missing or unreadable: a person has to act, the order waits.
             _log.warning("healing.postponed", order_id=due.order_id, reason=error.code)
@@ -132,7 +106,8 @@ class Healing:
             if case is None or case.order.next_check_at is None or case.order.next_check_at > now:
                 return None
             if case.attempt is not None and not self._budget.take(due.provider_id):
-                await repository.postpone(session, case.order, now + self._budget.pause)
+                again_at = self._budget.again_at(due.provider_id, due.tenant_id)
+                await repository.postpone(session, case.order, again_at)
                 return None
             taken = await repository.claim(
                 session, case.order, self._worker_id, now + LEASE, now, asked=False
@@ -143,3 +118,25 @@ class Healing:
         async with self._database.write(repository.scope_of(case.order)) as session:
             now = self._clock.now()
             await repository.touch(session, case.order, now, next_check_at=now + by)
+
+
+def _due_in_turn(now: datetime, limit: int) -> Select[str, str, str]:
+    """Return the query for what is due: every tenant's first, then every tenant's second, and so on (G09)."""
+    ranked = (
+        select(
+            Order.provider_id,
+            Order.tenant_id,
+            Order.id,
+            Order.next_check_at,
+            func.row_number()
+            .over(partition_by=(Order.provider_id, Order.tenant_id), order_by=Order.next_check_at)
+            .label("turn"),
+        )
+        .where(Order.next_check_at <= now, or_(Order.leased_until.is_(None), Order.leased_until <= now))
+        .subquery()
+    )
+    return (
+        select(ranked.c.provider_id, ranked.c.tenant_id, ranked.c.id)
+        .order_by(ranked.c.turn, ranked.c.next_check_at)
+        .limit(limit)
+    )

@@ -27,11 +27,12 @@ from wechatpay.credentials import (
     V2Key,
 )
 from wechatpay.errors import InvalidRequest, NotSent, Refused, UnknownOutcome, WechatPayError
-from wechatpay.gateway import Gateway, NewOrder, OrderState, Prepay, TradeState
-from wechatpay.identifiers import AppId, MchId, OutTradeNo, PrepayId, SubMchId
+from wechatpay.gateway import Gateway, NewOrder, OrderState, Prepay, TradeState, TradeType
+from wechatpay.identifiers import AppId, AuthCode, MchId, OutTradeNo, PrepayId, SubMchId
 from wechatpay.v2 import pay_params
 
 _OVER = frozenset({TradeState.CLOSED, TradeState.REVOKED})
+_TYPING = "USERPAYING"
 
 
 class GatewayPicker(Protocol):
@@ -47,6 +48,8 @@ class Case:
     provider: ProviderProfile
     order: OrderRecord
     attempt: AttemptRecord | None
+    found_as: OrderRecord | None = None
+    """The order as healing found it; None when a person or a client asks, which heals nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,21 @@ class Placing:
 
 
 @dataclass(frozen=True, slots=True)
+class Charging:
+    """What came of charging a payment code: `typing` means that the payer was asked for the password.
+
+    `state` is there when it is paid, `failure` when WeChat refused.
+    """
+
+    kind: Literal["paid", "typing", "refused", "unknown"]
+    state: OrderState | None
+    failure: dict[str, Any] | None
+    note: Note | None
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
-    """What came of closing: `open` means that it has to be tried again."""
+    """What came of closing or reversing: `open` means that it has to be tried again."""
 
     kind: Literal["closed", "open"]
     note: Note
@@ -87,10 +103,15 @@ class Line:
         """Return the provider's keys; no statement when they are at hand. Raises ProviderNotReady."""
         return await self._keyring.v2(provider.id, provider.key_epoch)
 
-    async def keys_for_new_orders(self, provider: ProviderProfile) -> V2Keys:
-        """The same, for a provider whose new orders this release can make. Raises ProviderNotReady."""
+    async def keys_for_new_orders(self, provider: ProviderProfile, trade_type: TradeType) -> V2Keys:
+        """The same, for a provider whose new orders this release can make. Raises ProviderNotReady.
+
+        Payment codes need the API certificate too: without it a charge that hangs could not be reversed.
+        """
         if provider.api_version != "v2":
             raise ProviderNotReady(_V2_ONLY)
+        if trade_type is TradeType.MICROPAY:
+            await self._keyring.certificate(provider.id, provider.key_epoch)
         return await self.keys(provider)
 
     async def place(self, case: Case) -> Placing:
@@ -101,12 +122,30 @@ class Line:
             prepay = await self._gateway(case).place(credentials, NewOrder.from_json(attempt.request))
         except InvalidRequest as error:
             # Refused on our side: surely nothing exists at WeChat.
-            return Placing("refused", None, _own_failure(error), None)
+            return Placing("refused", None, own_failure(error, "unifiedorder"), None)
         except Refused as error:
-            return Placing("refused", None, _failure(error), _bad_call(error))
+            return Placing("refused", None, failure_of(error), bad_call(error))
         except (UnknownOutcome, NotSent) as error:
-            return Placing("unknown", None, None, _bad_call(error))
+            return Placing("unknown", None, None, bad_call(error))
         return Placing("prepaid", prepay, None, timeline.call(prepay.call, prepay_id=prepay.prepay_id.text))
+
+    async def charge(self, case: Case, auth_code: AuthCode) -> Charging:
+        """Charge a payment code, once: whatever comes of it, the same order is never charged again."""
+        attempt = _sent(case)
+        credentials = await self._credentials(case.provider, attempt)
+        order = NewOrder.from_json(attempt.request)
+        try:
+            state = await self._gateway(case).charge(credentials, order, auth_code)
+        except InvalidRequest as error:
+            return Charging("refused", None, own_failure(error, "micropay"), None)
+        except Refused as error:
+            return Charging("refused", None, failure_of(error), bad_call(error))
+        except UnknownOutcome as error:
+            kind: Literal["typing", "unknown"] = "typing" if error.reason == _TYPING else "unknown"
+            return Charging(kind, None, None, bad_call(error))
+        except NotSent as error:
+            return Charging("unknown", None, None, bad_call(error))
+        return Charging("paid", state, None, timeline.call(state.call))
 
     async def query(self, case: Case) -> Found:
         """Ask what became of the order."""
@@ -117,9 +156,9 @@ class Line:
         except Refused as error:
             # Unsigned words decide nothing, not even that an order is absent (P5).
             absent = error.code == "ORDERNOTEXIST" and error.level == "result"
-            return Found("absent" if absent else "unclear", None, _bad_call(error))
+            return Found("absent" if absent else "unclear", None, bad_call(error))
         except (UnknownOutcome, NotSent) as error:
-            return Found("unclear", None, _bad_call(error))
+            return Found("unclear", None, bad_call(error))
         note = timeline.call(state.call)
         if state.trade_state.was_paid:
             return Found("paid", state, note)
@@ -132,8 +171,25 @@ class Line:
         try:
             closed = await self._gateway(case).close(credentials, OutTradeNo(attempt.out_trade_no))
         except (Refused, UnknownOutcome, NotSent) as error:
-            return Closing("open", _bad_call(error))
+            return Closing("open", bad_call(error))
         return Closing("closed", timeline.call(closed.call))
+
+    async def reverse(self, case: Case) -> Closing:
+        """Undo a payment code's order. Raises ProviderNotReady without a usable certificate."""
+        attempt = _sent(case)
+        credentials = await self._credentials(case.provider, attempt)
+        certificate = await self._keyring.certificate(case.provider.id, case.provider.key_epoch)
+        try:
+            done = await self._gateway(case).reverse(
+                credentials, certificate, OutTradeNo(attempt.out_trade_no)
+            )
+        except (Refused, UnknownOutcome, NotSent) as error:
+            return Closing("open", bad_call(error))
+        return Closing("open" if done.again else "closed", timeline.call(done.call))
+
+    async def end(self, case: Case) -> Closing:
+        """Make the attempt unpayable in the way of its kind: reverse a payment code, close any other."""
+        return await (self.reverse(case) if _sent(case).by_code else self.close(case))
 
     async def pay_params(self, case: Case, now: datetime) -> dict[str, str] | None:
         """Sign what opens the cashier, afresh; None for an order that is paid by scanning its code_url."""
@@ -170,6 +226,7 @@ _Signer = Callable[[Credentials, PrepayId, datetime], dict[str, str]]
 _SIGNERS: dict[str, _Signer] = {
     "miniprogram": pay_params.for_mini_program,
     "official_account": pay_params.for_official_account,
+    "app": pay_params.for_app,
 }
 
 
@@ -179,17 +236,19 @@ def _sent(case: Case) -> AttemptRecord:
     return case.attempt
 
 
-def _bad_call(error: WechatPayError) -> Note:
+def bad_call(error: WechatPayError) -> Note:
+    """Return the timeline's entry for a call that ended in an error."""
     if error.call is None:
         raise ValueError("an error of a call carries its record") from error
     reason = error.code if isinstance(error, Refused) else getattr(error, "reason", "unknown")
     return timeline.call(error.call, error=str(reason))
 
 
-def _failure(error: Refused) -> dict[str, Any]:
+def failure_of(error: Refused, api: str = "unifiedorder") -> dict[str, Any]:
+    """Return what WeChat said when it refused, as it is stored; `api` names the call when it never left."""
     call = error.call
     return {
-        "api": call.operation if call else "unifiedorder",
+        "api": call.operation if call else api,
         "code": error.code,
         "message": error.message,
         "definitive": error.definitive,
@@ -198,9 +257,10 @@ def _failure(error: Refused) -> dict[str, Any]:
     }
 
 
-def _own_failure(error: InvalidRequest) -> dict[str, Any]:
+def own_failure(error: InvalidRequest, api: str) -> dict[str, Any]:
+    """The same for what was refused on our side: surely nothing exists at WeChat."""
     return {
-        "api": "unifiedorder",
+        "api": api,
         "code": "NOT_SENT",
         "message": f"{error.field}: {error.zh}",
         "definitive": True,

@@ -69,7 +69,7 @@ class Order(TenantOwned, Model):
     openid: Mapped[str | None]
     """Of `sub_appid`, or of the provider's appid when there is none. Masked wherever it is shown."""
     source: Mapped[str]
-    """`api_key`, `miniprogram` or `console`."""
+    """`api_key`, `miniprogram`, `console`, or `adopted` when it was rebuilt from WeChat's word."""
     created_by: Mapped[str]
     """Name of the key or person that made it, for the timeline."""
     attach: Mapped[str | None]
@@ -149,7 +149,7 @@ class Attempt(TenantOwned, Model):
     code_url: Mapped[str | None]
     h5_url: Mapped[str | None]
     cashier: Mapped[str | None]
-    """Kind of app that opens the cashier, `miniprogram` or `official_account`; None for NATIVE."""
+    """Kind of app that opens the cashier: `miniprogram`, `official_account` or `app`; None when none does."""
     absent_since: Mapped[datetime | None]
     """When WeChat first said that it does not know this number; cleared when it was sent again."""
     repeats: Mapped[int] = mapped_column(default=0)
@@ -181,7 +181,7 @@ class TimelineEntry(TenantOwned, Model):
 
 
 class IdempotencyRecord(TenantOwned, Model):
-    """Which order a POST with an Idempotency-Key made (failure catalogue 2.1)."""
+    """Which order, or which refund of it, a POST with an Idempotency-Key made (failure catalogue 2.1)."""
 
     __tablename__ = "idempotency_records"
     __table_args__ = (
@@ -195,6 +195,7 @@ class IdempotencyRecord(TenantOwned, Model):
     request_hash: Mapped[str]
     order_id: Mapped[str]
     created_at: Mapped[datetime]
+    refund_id: Mapped[str | None]
 
 
 class AnomalyRow(TenantOwned, Model):

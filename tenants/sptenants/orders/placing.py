@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spcore.clock import Clock
 from spcore.db.engine import Database
-from spcore.errors import Fault, InvalidInput, NotFound, Text
-from sptenants.orders import repository
+from spcore.errors import NotFound
+from sptenants.orders import repository, ways
 from sptenants.orders.commands import (
     IdempotencyKey,
     Placed,
@@ -38,18 +38,18 @@ from sptenants.orders.records import AttemptRecord, OrderRecord
 from sptenants.orders.settling import Settler
 from sptenants.orders.states import OrderStatus
 from sptenants.orders.timeline import params_issued
-from sptenants.registry.bindings import BindingProfile, binding_of
+from sptenants.registry.bindings import binding_of
 from sptenants.registry.caller import Caller, Payer
 from sptenants.registry.door import require_open
-from sptenants.registry.errors import BindingNotVerified
 from wechatpay.gateway import TradeType
-from wechatpay.identifiers import OpenId
+from wechatpay.identifiers import AuthCode, OpenId
 
 PREPAY_LIFE = timedelta(hours=2)
-"""Of a prepay_id, however long the order itself may be paid (wechatpay-v2 2.6)."""
+"""Of a prepay_id and a code_url, however long the order itself may be paid (wechatpay-v2 2.6)."""
+H5_LIFE = timedelta(minutes=5)
+"""Of an h5_url."""
 
 _WAIT_STEPS, _WAIT_STEP_S = 20, 0.1
-_OFFERED = frozenset({TradeType.JSAPI, TradeType.NATIVE})
 _LOOK_AT_ONCE = frozenset({"ORDERPAID", "ORDERCLOSED", "OUT_TRADE_NO_USED"})
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -98,17 +98,17 @@ class Placing:
         IdempotencyConflict, InProgress, OrderStateConflict, WechatRejected, WechatUnavailable.
         """
         require_open(caller.provider, caller.tenant)
-        _check(caller, wanted)
+        ways.check(caller, wanted)
         now = self._clock.now()
         made = draft(caller, wanted, public_url=self._public_url, peer=peer, source=source, now=now)
-        key_version = (await self._line.keys_for_new_orders(caller.provider)).signing.version
+        keys = await self._line.keys_for_new_orders(caller.provider, wanted.trade_type)
         try:
-            case = await self._store(caller, wanted, made, key_version, key)
+            case = await self._store(caller, wanted, made, keys.signing.version, key)
         except _Taken as taken:
             return await self._repeat(caller, wanted, taken.record)
         if case.attempt is None:
             return Placed(case.order, "created")
-        return await self._submit(case)
+        return await self.submit(case, wanted.auth_code)
 
     async def pay(self, payer: Payer, order_id: str, *, peer: str) -> Placed:
         """Give the payer of a mini-program what opens the cashier for an order.
@@ -117,17 +117,17 @@ class Placing:
         Raises NotFound and what `place` raises.
         """
         require_open(payer.caller.provider, payer.caller.tenant)
-        case = await self._find(payer.caller, order_id)
+        case = await self.find(payer.caller, order_id)
         if case.order.sub_appid != payer.sub_appid or case.order.trade_type != TradeType.JSAPI:
             raise NotFound
         if case.order.status is OrderStatus.CREATED:
             bound = await self._bind(payer, case, peer)
             if bound is not None:
-                return await self._submit(bound)
-            case = await self._find(payer.caller, order_id)
+                return await self.submit(bound)
+            case = await self.find(payer.caller, order_id)
         if case.order.openid != payer.openid:
             raise NotFound
-        placed = await self._answer(await self._finished(payer.caller, case))
+        placed = await self.answer(await self._finished(payer.caller, case))
         if placed.pay_params is not None:
             await self._note_params(case)
         return placed
@@ -142,7 +142,7 @@ class Placing:
                 raise _Taken(record)
             if not await repository.insert_order(session, row_of(order)):
                 raise _Taken
-            cashier = await _cashier(session, caller, wanted)
+            cashier = await ways.cashier_of(session, caller, wanted)
             if made.message is not None:
                 attempt = attempt_of(
                     caller,
@@ -169,18 +169,18 @@ class Placing:
             raise OrderStateConflict.being_closed(order)
         terms = Terms.of(order, OpenId(payer.openid))
         message = message_of(caller, terms, public_url=self._public_url, peer=peer, now=now)
-        key_version = (await self._line.keys_for_new_orders(caller.provider)).signing.version
+        keys = await self._line.keys_for_new_orders(caller.provider, TradeType.JSAPI)
         attempt = attempt_of(
             caller,
             order.id,
             message,
             sub_appid=payer.sub_appid,
             cashier="miniprogram",
-            key_version=key_version,
+            key_version=keys.signing.version,
             now=now,
         )
         async with self._database.write(caller.scope) as session:
-            _usable(await binding_of(session, caller.scope, payer.sub_appid))
+            ways.usable(await binding_of(session, caller.scope, payer.sub_appid))
             bound = await repository.move(
                 session,
                 order,
@@ -195,11 +195,19 @@ class Placing:
             await repository.insert_attempt(session, row_of(attempt))
         return Case(caller.provider, bound, AttemptRecord.of(attempt))
 
-    async def _submit(self, case: Case) -> Placed:
-        """Ask WeChat, with no transaction open, and store the answer (transaction 2)."""
-        placing = await self._line.place(case)
-        settled = await self._settler.store_placing(case, placing)
-        failure = placing.failure
+    async def submit(self, case: Case, auth_code: AuthCode | None = None) -> Placed:
+        """Ask WeChat for a stored attempt, with no transaction open, and store the answer (transaction 2).
+
+        A payment code is charged here and nowhere else. Raises WechatRejected and OrderStateConflict.
+        """
+        if auth_code is not None:
+            charging = await self._line.charge(case, auth_code)
+            settled = await self._settler.store_charging(case, charging)
+            failure = charging.failure
+        else:
+            placing = await self._line.place(case)
+            settled = await self._settler.store_placing(case, placing)
+            failure = placing.failure
         if (
             failure is not None
             and settled.order.status is OrderStatus.SUBMITTING
@@ -210,10 +218,16 @@ class Placing:
         match settled.order.status:
             case OrderStatus.FAILED if settled.order.failure is not None:
                 raise WechatRejected(settled.order.id, settled.order.failure)
-            case OrderStatus.CLOSING | OrderStatus.CLOSED:
-                raise OrderStateConflict(settled.order)
             case OrderStatus.SUBMITTING:
                 return Placed(settled.order, "unknown")
+            case OrderStatus.PENDING if settled.order.by_code:
+                # The payer is typing the password.
+                return Placed(settled.order, "unknown")
+            case OrderStatus.PAID if settled.order.out_trade_no != case.order.out_trade_no:
+                # Money came by an attempt that this one had replaced (O10).
+                raise OrderStateConflict(settled.order)
+            case OrderStatus.CLOSING | OrderStatus.CLOSED | OrderStatus.FAILED | OrderStatus.REVOKED:
+                raise OrderStateConflict(settled.order)
             case _:
                 return await self._with_params(settled, "created")
 
@@ -226,31 +240,33 @@ class Placing:
                 raise IdempotencyConflict.of_fields(case.order.id, fields)
         case = await self._finished(caller, case)
         if record is not None:
-            return await self._replay(case)
-        return await self._answer(case)
+            return await self.replay(case)
+        return await self.answer(case)
 
     async def _existing(self, caller: Caller, wanted: PlaceOrder, record: IdempotencyRecord | None) -> Case:
         if record is not None:
-            return await self._find(caller, record.order_id)
+            return await self.find(caller, record.order_id)
         async with self._database.read(caller.scope) as session:
             case = await repository.case_of_merchant_no(session, caller.scope, wanted.merchant_order_no)
         if case is None:
             raise NotFound
         return case
 
-    async def _replay(self, case: Case) -> Placed:
+    async def replay(self, case: Case) -> Placed:
         """Answer as the first call with this Idempotency-Key was answered, with the order as it is now."""
         if case.order.status is OrderStatus.FAILED and case.order.failure is not None:
             raise WechatRejected(case.order.id, case.order.failure)
-        if case.order.status is OrderStatus.SUBMITTING:
+        if case.order.status is OrderStatus.SUBMITTING or _is_typing(case.order):
             return Placed(case.order, "unknown", replayed=True)
         if not case.order.is_payable(self._clock.now()):
             return Placed(case.order, "created", replayed=True)
         return replace(await self._with_params(await self._fresh(case), "created"), replayed=True)
 
-    async def _answer(self, case: Case) -> Placed:
-        """Hand out what pays an existing order, or say why there is nothing to hand out."""
+    async def answer(self, case: Case) -> Placed:
+        """Hand out what pays an existing order. Raises OrderStateConflict when there is nothing."""
         order, now = case.order, self._clock.now()
+        if _is_typing(order):
+            return Placed(order, "unknown")
         match order.status:
             case OrderStatus.SUBMITTING:
                 return Placed(order, "unknown")
@@ -266,9 +282,9 @@ class Placing:
                 raise OrderStateConflict(order)
 
     async def _fresh(self, case: Case) -> Case:
-        """Renew a prepay_id that is two hours old, with the same number and parameters (P7, O09)."""
+        """Renew what has become too old to pay with, under the same number and parameters (P7, O09)."""
         attempt, now = case.attempt, self._clock.now()
-        if attempt is None or attempt.prepay_at is None or now - attempt.prepay_at < PREPAY_LIFE:
+        if attempt is None or attempt.prepay_at is None or now - attempt.prepay_at < _life_of(attempt):
             return case
         placing = await self._line.place(case)
         renewed = await self._settler.store_placing(case, placing)
@@ -285,7 +301,17 @@ class Placing:
         if not case.order.is_payable(now) or case.attempt is None:
             return Placed(case.order, outcome)
         params = await self._line.pay_params(case, now)
-        return Placed(case.order, outcome, params, case.attempt.code_url)
+        return replace(self.seen(case), outcome=outcome, pay_params=params)
+
+    def seen(self, case: Case) -> Placed:
+        """Return an order with the addresses that pay it while they are valid, and nothing signed."""
+        order, attempt, now = case.order, case.attempt, self._clock.now()
+        seen = Placed(order, "repeated")
+        if attempt is None or attempt.prepay_at is None or not order.is_payable(now):
+            return seen
+        if now - attempt.prepay_at >= _life_of(attempt):
+            return seen
+        return replace(seen, code_url=attempt.code_url, h5_url=attempt.h5_url)
 
     async def _finished(self, caller: Caller, case: Case) -> Case:
         """Wait up to two seconds for another call that is at work on the order. Raises InProgress."""
@@ -295,12 +321,13 @@ class Placing:
             ):
                 return case
             await self._sleep(_WAIT_STEP_S)
-            case = await self._find(caller, case.order.id)
+            case = await self.find(caller, case.order.id)
         if case.order.status is OrderStatus.SUBMITTING and case.order.is_running(self._clock.now()):
             raise InProgress(case.order.id)
         return case
 
-    async def _find(self, caller: Caller, order_id: str) -> Case:
+    async def find(self, caller: Caller, order_id: str) -> Case:
+        """Return the caller's order with its latest attempt. Raises NotFound, also for somebody else's."""
         async with self._database.read(caller.scope) as session:
             case = await repository.case_of(session, caller.scope, order_id)
         if case is None:
@@ -338,62 +365,10 @@ async def _remember(
     return record
 
 
-async def _cashier(session: AsyncSession, caller: Caller, wanted: PlaceOrder) -> str | None:
-    """Check the app of an order and return its kind when it opens the cashier (S1-20, O06)."""
-    if wanted.sub_appid is None:
-        return None
-    binding = _usable(await binding_of(session, caller.scope, wanted.sub_appid.text))
-    if wanted.trade_type is not TradeType.JSAPI:
-        return None
-    if binding.kind not in {"miniprogram", "official_account"}:
-        raise InvalidInput(Fault("#/sub_appid", "kind_not_allowed", _NOT_FOR_JSAPI))
-    return binding.kind
+def _is_typing(order: OrderRecord) -> bool:
+    """Whether the payer of a payment code has been asked for the password; nothing more can be handed out."""
+    return order.by_code and order.status is OrderStatus.PENDING
 
 
-def _usable(binding: BindingProfile | None) -> BindingProfile:
-    if binding is None:
-        raise InvalidInput(Fault("#/sub_appid", "not_bound", _NOT_BOUND))
-    if not binding.usable:
-        raise BindingNotVerified(_UNUSABLE)
-    return binding
-
-
-def _check(caller: Caller, wanted: PlaceOrder) -> None:
-    """Check what depends on more than one field. Raises InvalidInput listing everything."""
-    faults = []
-    if wanted.trade_type not in _OFFERED:
-        faults.append(Fault("#/trade_type", "not_offered", _NOT_OFFERED))
-    if wanted.trade_type is TradeType.JSAPI and wanted.sub_appid is None:
-        faults.append(Fault("#/sub_appid", "missing", _NEEDS_APP))
-    if wanted.trade_type is not TradeType.JSAPI and wanted.openid is not None:
-        faults.append(Fault("#/openid", "not_allowed", _NO_PAYER))
-    if wanted.profit_sharing and caller.tenant.sub_mch_id is None:
-        faults.append(Fault("#/profit_sharing", "not_allowed", _NO_SHARING))
-    if faults:
-        raise InvalidInput(*faults)
-
-
-_NOT_OFFERED = Text(
-    "暂未开放：目前支持 JSAPI（小程序、公众号）和 NATIVE（扫码）。",
-    "comes with a later release: JSAPI (mini-program, official account) and NATIVE (QR code) work now.",
-)
-_NEEDS_APP = Text(
-    "JSAPI 下单必须指明付款所用的 AppID（该商户已绑定的 sub_appid）。",
-    "JSAPI needs the app that opens the cashier: one of this merchant's bound sub_appids.",
-)
-_NO_PAYER = Text("只有 JSAPI 下单可以带 openid，请去掉。", "is for JSAPI only; leave it out.")
-_NO_SHARING = Text(
-    "普通商户没有服务商分账，请去掉或设为 false。", "a plain merchant has no profit sharing; leave it out."
-)
-_NOT_BOUND = Text(
-    "未绑定到该特约商户：请先在 AppID 绑定中添加，或改用已绑定的 AppID。",
-    "is not bound to this sub-merchant: add the binding first, or use one that is bound.",
-)
-_NOT_FOR_JSAPI = Text(
-    "该 AppID 是移动应用，不能用于 JSAPI：请使用小程序或公众号的 AppID。",
-    "is a mobile app and cannot open a JSAPI cashier: use a mini-program or an official account.",
-)
-_UNUSABLE = Text(
-    "该 AppID 绑定已停用或与微信侧不匹配，不能下单：请在绑定页处理。",
-    "This app binding is disabled or does not match on WeChat's side; settle that on the bindings page.",
-)
+def _life_of(attempt: AttemptRecord) -> timedelta:
+    return PREPAY_LIFE if attempt.h5_url is None else H5_LIFE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, select
@@ -11,9 +10,8 @@ from sqlalchemy import Select, and_, select
 from spcore.clock import Clock
 from spcore.db.engine import Database
 from spcore.db.keyset import Page, decode_cursor, page
-from spcore.db.scope import PlatformScope, TenantScope
+from spcore.db.scope import PlatformScope
 from spcore.errors import NotFound
-from spcore.outbox.models import OutboxMessage
 from spcore.providers.models import Provider
 from spcore.providers.profile import ProviderProfile
 from sptenants.orders import figures, timeline
@@ -50,17 +48,6 @@ class OrderDetail:
     tenant: TenantProfile
     provider: ProviderProfile
     attention: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """One event of a tenant (contract section 5)."""
-
-    id: str
-    type: str
-    created_at: datetime
-    sequence: int
-    data: dict[str, Any]
 
 
 class OrderReader:
@@ -144,21 +131,6 @@ class OrderReader:
         """Return how many orders of the filter each tab holds, whatever tab the filter names."""
         async with self._database.read(scope) as session:
             return await figures.tabs(session, scope, wanted, self._clock.now())
-
-    async def events(self, scope: TenantScope, limit: int, cursor: str | None = None) -> Page[EventRow]:
-        """Return the tenant's events, newest first."""
-        query = (
-            select(OutboxMessage)
-            .where(OutboxMessage.tenant_id == scope.tenant_id)
-            .order_by(OutboxMessage.id.desc())
-            .limit(limit + 1)
-        )
-        if cursor is not None:
-            query = query.where(OutboxMessage.id < decode_cursor(cursor))
-        async with self._database.read(scope) as session:
-            found = await session.scalars(query)
-            shown = [EventRow(row.id, row.type, row.created_at, row.sequence, row.payload) for row in found]
-        return page(shown, limit)
 
 
 def _children(scope: ReadScope, query: Select[Any], child: Any, order: Order) -> Select[Any]:

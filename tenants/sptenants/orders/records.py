@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sptenants.orders.models import Attempt, Order
 from sptenants.orders.states import OPEN, AttemptState, OrderStatus
+from wechatpay.gateway import TradeType
 from wechatpay.money import Fen
 
 RefundStatus = Literal["none", "partial", "full"]
@@ -60,6 +61,7 @@ class OrderRecord:
     asked_at: datetime | None
     leased_by: str | None
     leased_until: datetime | None
+    silence_due_at: datetime | None = None
 
     @classmethod
     def of(cls, row: Order, mode: str) -> OrderRecord:
@@ -103,6 +105,7 @@ class OrderRecord:
             asked_at=row.asked_at,
             leased_by=row.leased_by,
             leased_until=row.leased_until,
+            silence_due_at=row.silence_due_at,
         )
 
     @property
@@ -132,6 +135,11 @@ class OrderRecord:
             return True
         return self.status is OrderStatus.SUBMITTING and now - self.state_since > UNCLEAR_AFTER
 
+    @property
+    def by_code(self) -> bool:
+        """Whether a payment code pays it: then it is reversed where others are closed (wechatpay-v2 4.2)."""
+        return self.trade_type == TradeType.MICROPAY
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
@@ -155,6 +163,7 @@ class AttemptRecord:
     prepay_id: str | None
     prepay_at: datetime | None
     code_url: str | None
+    h5_url: str | None
     cashier: str | None
     absent_since: datetime | None
     repeats: int
@@ -182,12 +191,18 @@ class AttemptRecord:
             prepay_id=row.prepay_id,
             prepay_at=row.prepay_at,
             code_url=row.code_url,
+            h5_url=row.h5_url,
             cashier=row.cashier,
             absent_since=row.absent_since,
             repeats=row.repeats,
             transaction_id=row.transaction_id,
             created_at=row.created_at,
         )
+
+    @property
+    def by_code(self) -> bool:
+        """Whether a payment code pays it; see `OrderRecord.by_code`."""
+        return self.trade_type == TradeType.MICROPAY
 
 
 def mask_openid(openid: str | None) -> str | None:

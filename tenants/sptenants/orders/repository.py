@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    insert,
+    inspect,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
-from spcore.db.base import table_of
+from spcore.db.base import Model, table_of
 from spcore.db.scope import TenantScope
 from spcore.outbox.writer import enqueue
 from spcore.providers.models import Provider
@@ -24,6 +38,7 @@ from sptenants.orders.schedule import close_due_at
 from sptenants.orders.schemas import order_object
 from sptenants.orders.states import AttemptState, OrderStatus, may_move
 from sptenants.orders.timeline import Note
+from wechatpay.money import Fen
 
 ORDERS = table_of(Order)
 ATTEMPTS = table_of(Attempt)
@@ -37,7 +52,9 @@ _EVENTS = {
     OrderStatus.PAID: "payment.succeeded",
     OrderStatus.CLOSED: "order.closed",
     OrderStatus.FAILED: "order.failed",
+    OrderStatus.REVOKED: "order.revoked",
 }
+_OPEN_ATTEMPT = (AttemptState.SUBMITTING.value, AttemptState.PAYABLE.value)
 
 
 class IllegalMove(RuntimeError):
@@ -78,73 +95,130 @@ async def insert_notes(
     session: AsyncSession, order: OrderRecord, now: datetime, notes: Sequence[Note]
 ) -> None:
     """Add entries to the order's timeline, in their order."""
+    await insert_notes_of(session, scope_of(order), order.id, now, notes)
+
+
+async def insert_notes_of(
+    session: AsyncSession, scope: TenantScope, order_id: str, now: datetime, notes: Sequence[Note]
+) -> None:
+    """The same for an order of which only the id is at hand."""
     if notes:
-        rows = timeline.rows(order.provider_id, order.tenant_id, order.id, now, notes)
+        rows = timeline.rows(scope.provider_id, scope.tenant_id, order_id, now, notes)
         await session.execute(insert(_TIMELINE), rows)
+
+
+async def open_attempt(session: AsyncSession, order: OrderRecord) -> AttemptRecord | None:
+    """Return the attempt of an order that may still be paid, be it the latest or not; one at most (I2)."""
+    query = select(Attempt).where(
+        Attempt.provider_id == order.provider_id,
+        Attempt.tenant_id == order.tenant_id,
+        Attempt.order_id == order.id,
+        Attempt.state.in_(_OPEN_ATTEMPT),
+    )
+    found = (await session.scalars(query)).one_or_none()
+    return None if found is None else AttemptRecord.of(found)
+
+
+async def key_record(
+    session: AsyncSession, scope: TenantScope, route: str, key: str
+) -> IdempotencyRecord | None:
+    """Return what an Idempotency-Key is tied to, None when it is new."""
+    return (
+        await session.scalars(
+            select(IdempotencyRecord).where(
+                IdempotencyRecord.tenant_id == scope.tenant_id,
+                IdempotencyRecord.route == route,
+                IdempotencyRecord.key == key,
+            )
+        )
+    ).one_or_none()
 
 
 async def remember_key(session: AsyncSession, row: dict[str, Any]) -> IdempotencyRecord | None:
     """Store which order an Idempotency-Key makes, or return the record that is already there."""
-    scope = {"tenant_id": row["tenant_id"], "route": row["route"], "key": row["key"]}
     statement = (
         insert_into(session, _IDEMPOTENCY)
-        .on_conflict_do_nothing(index_elements=list(scope))
+        .on_conflict_do_nothing(index_elements=["tenant_id", "route", "key"])
         .returning(_IDEMPOTENCY.c.key)
     )
     if (await session.execute(statement, row)).scalar_one_or_none() is not None:
         return None
-    return (
-        await session.scalars(
-            select(IdempotencyRecord).where(
-                IdempotencyRecord.tenant_id == scope["tenant_id"],
-                IdempotencyRecord.route == scope["route"],
-                IdempotencyRecord.key == scope["key"],
-            )
-        )
-    ).one()
+    scope = TenantScope(row["provider_id"], row["tenant_id"])
+    return await key_record(session, scope, row["route"], row["key"])
 
 
 async def case_of(session: AsyncSession, scope: TenantScope, order_id: str) -> Case | None:
     """Return an order with its latest attempt and its provider; one statement."""
-    query = _cases(scope, Attempt.out_trade_no == Order.out_trade_no).where(Order.id == order_id)
-    return await _one_case(session, query)
+    return await _one_case(session, _BY_ID, scope, order_id)
 
 
 async def case_of_merchant_no(session: AsyncSession, scope: TenantScope, number: str) -> Case | None:
     """The same, by the merchant's own number."""
-    query = _cases(scope, Attempt.out_trade_no == Order.out_trade_no).where(Order.merchant_order_no == number)
-    return await _one_case(session, query)
+    return await _one_case(session, _BY_MERCHANT_NO, scope, number)
 
 
 async def case_of_out_trade_no(session: AsyncSession, scope: TenantScope, number: str) -> Case | None:
     """The same with the very attempt that has this number, be it the latest or not; this tenant's only."""
-    query = _cases(scope, Attempt.order_id == Order.id).where(Attempt.out_trade_no == number)
-    return await _one_case(session, query)
+    return await _one_case(session, _BY_OUT_TRADE_NO, scope, number)
 
 
-def _cases(scope: TenantScope, link: ColumnElement[bool]) -> Select[Order, Attempt, Provider]:
+class _Part:
+    """The columns of one model within a row of several, without making a mapped object of them.
+
+    Every order, notification and question reads a case, and three mapped objects cost more than the rest.
+    """
+
+    def __init__(self, model: type[Model], after: int) -> None:
+        mapped = inspect(model).mapper.column_attrs
+        self._names = tuple(attribute.key for attribute in mapped)
+        self.columns = tuple(attribute.columns[0] for attribute in mapped)
+        self._first, self.end = after, after + len(self.columns)
+
+    def of(self, row: Row[Any]) -> Any:
+        """Return this part's values under their names, as the model has them."""
+        return SimpleNamespace(**dict(zip(self._names, row[self._first : self.end], strict=True)))
+
+
+_ORDER = _Part(Order, 0)
+_ATTEMPT = _Part(Attempt, _ORDER.end)
+_PROVIDER = _Part(Provider, _ATTEMPT.end)
+
+
+def _cases(link: ColumnElement[bool], wanted: InstrumentedAttribute[str]) -> Select[Any]:
     return (
-        select(Order, Attempt, Provider)
-        .join(Provider, Provider.id == Order.provider_id)
+        select(*_ORDER.columns, *_ATTEMPT.columns, *_PROVIDER.columns)
+        .join_from(Order, Provider, Provider.id == Order.provider_id)
         .outerjoin(
             Attempt,
             and_(Attempt.provider_id == Order.provider_id, Attempt.tenant_id == Order.tenant_id, link),
         )
-        .where(Order.provider_id == scope.provider_id, Order.tenant_id == scope.tenant_id)
-        .execution_options(populate_existing=True)
+        .where(
+            Order.provider_id == bindparam("provider_id"),
+            Order.tenant_id == bindparam("tenant_id"),
+            wanted == bindparam("wanted"),
+        )
     )
 
 
-async def _one_case(session: AsyncSession, query: Select[Order, Attempt, Provider]) -> Case | None:
-    found = (await session.execute(query)).one_or_none()
-    if found is None:
+_LATEST = Attempt.out_trade_no == Order.out_trade_no
+_BY_ID = _cases(_LATEST, Order.id)
+_BY_MERCHANT_NO = _cases(_LATEST, Order.merchant_order_no)
+_BY_OUT_TRADE_NO = _cases(Attempt.order_id == Order.id, Attempt.out_trade_no)
+
+
+async def _one_case(
+    session: AsyncSession, query: Select[Any], scope: TenantScope, wanted: str
+) -> Case | None:
+    values = {"provider_id": scope.provider_id, "tenant_id": scope.tenant_id, "wanted": wanted}
+    row = (await session.execute(query, values)).one_or_none()
+    if row is None:
         return None
-    order, attempt, provider = found
+    provider, attempt = _PROVIDER.of(row), _ATTEMPT.of(row)
     return Case(
         ProviderProfile.of(provider),
-        OrderRecord.of(order, provider.mode),
+        OrderRecord.of(_ORDER.of(row), provider.mode),
         # An outer join: there is no attempt before the first one.
-        AttemptRecord.of(attempt) if attempt is not None else None,
+        AttemptRecord.of(attempt) if attempt.out_trade_no is not None else None,
     )
 
 
@@ -159,7 +233,8 @@ async def move(
 ) -> OrderRecord | None:
     """Take `order` from the state it was read in to `after`, with its event; None when somebody was faster.
 
-    `changes` are further columns; `event` further members of the event's data. Ends the order's lease.
+    `changes` are further fields of the record; `event` further members of the event's data. Ends the
+    order's lease.
     Raises IllegalMove for a move that failure catalogue 2.2 does not have.
     """
     if not may_move(order.status, after):
@@ -181,7 +256,7 @@ async def move(
             ORDERS.c.id == order.id,
             ORDERS.c.status == order.status.value,
         )
-        .values(**{**changes, "status": after.value})
+        .values(**{name: _column_value(value) for name, value in changes.items()})
         .returning(ORDERS.c.id)
     )
     if (await session.execute(statement)).scalar_one_or_none() is None:
@@ -200,21 +275,8 @@ async def move(
     return moved
 
 
-async def note_anomaly(
-    session: AsyncSession, order: OrderRecord, anomaly: str, weaker: Sequence[str], now: datetime
-) -> bool:
-    """Flag the order unless it already bears this flag or a graver one; say whether it changed."""
-    statement = (
-        update(ORDERS)
-        .where(
-            ORDERS.c.tenant_id == order.tenant_id,
-            ORDERS.c.id == order.id,
-            or_(ORDERS.c.anomaly.is_(None), ORDERS.c.anomaly.in_(weaker)),
-        )
-        .values(anomaly=anomaly, updated_at=now)
-        .returning(ORDERS.c.id)
-    )
-    return (await session.execute(statement)).scalar_one_or_none() is not None
+def _column_value(value: Any) -> Any:
+    return value.value if isinstance(value, Fen | OrderStatus) else value
 
 
 async def ask_to_close(session: AsyncSession, order: OrderRecord, now: datetime) -> OrderRecord | None:

@@ -26,7 +26,10 @@ class OrderObject(msgspec.Struct, frozen=True, kw_only=True):
     mode: Annotated[str, Meta(description="`test` 或 `live`", examples=["live"])]
     status: Annotated[
         str,
-        Meta(description="created submitting pending closing paid closed failed", examples=["pending"]),
+        Meta(
+            description="created submitting pending closing paid closed failed revoked（付款码已撤销）",
+            examples=["pending"],
+        ),
     ]
     refund_status: Annotated[str, Meta(description="none partial full", examples=["none"])]
     anomaly: Annotated[
@@ -45,7 +48,7 @@ class OrderObject(msgspec.Struct, frozen=True, kw_only=True):
     ]
     transaction_id: Annotated[str | None, Meta(examples=["4200002026112112345678901234"])]
     sub_appid: Annotated[str | None, Meta(examples=["wx3f8c21d0b7e6a91c"])]
-    trade_type: Annotated[str, Meta(examples=["JSAPI"])]
+    trade_type: Annotated[str, Meta(description="JSAPI NATIVE APP H5 MICROPAY", examples=["JSAPI"])]
     source: Annotated[str, Meta(description="api_key miniprogram console", examples=["api_key"])]
     profit_sharing: Annotated[bool, Meta(examples=[False])]
     created_at: Annotated[str, Meta(examples=[_MOMENT])]
@@ -55,9 +58,24 @@ class OrderObject(msgspec.Struct, frozen=True, kw_only=True):
     attach: Annotated[str | None, Meta(examples=[None])]
     metadata: Annotated[dict[str, str], Meta(examples=[{"store": "01"}])]
     pay_params: Annotated[
-        dict[str, str] | UnsetType, Meta(description="wx.requestPayment 的五个参数；公众号页面另有 appId")
+        dict[str, str] | UnsetType,
+        Meta(
+            description="小程序：wx.requestPayment 的五个参数；公众号页面另有 appId；APP：Open SDK 的七个参数"
+        ),
     ] = UNSET
-    code_url: Annotated[str | UnsetType, Meta(examples=["weixin://wxpay/bizpayurl?pr=NwY5Mz9"])] = UNSET
+    code_url: Annotated[
+        str | UnsetType,
+        Meta(
+            description="NATIVE：二维码的内容，两小时有效", examples=["weixin://wxpay/bizpayurl?pr=NwY5Mz9"]
+        ),
+    ] = UNSET
+    h5_url: Annotated[
+        str | UnsetType,
+        Meta(
+            description="H5：手机浏览器跳转的地址，五分钟有效；重复下单请求可取新的",
+            examples=["https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx21"],
+        ),
+    ] = UNSET
     wechat: Annotated[
         dict[str, Any] | UnsetType, Meta(description="微信最近一次拒绝的代码和说明，仅在结果未明或失败时有")
     ] = UNSET
@@ -99,25 +117,6 @@ class TimelineList(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool = False
 
 
-class EventObject(msgspec.Struct, frozen=True, kw_only=True):
-    """An event; `data` is the order as it was right after it. `sequence` counts from 1 within an order."""
-
-    id: Annotated[str, Meta(examples=["evt_01JD3K8W7Q4M6X0B2T9V5H1CZN"])]
-    type: Annotated[str, Meta(examples=["payment.succeeded"])]
-    created_at: Annotated[str, Meta(examples=[_MOMENT])]
-    sequence: Annotated[int, Meta(examples=[1])]
-    data: dict[str, Any]
-
-
-class EventList(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of events, newest first."""
-
-    object: str = "list"
-    data: Sequence[EventObject]
-    next_cursor: str | None
-    has_more: bool
-
-
 def moment(at: datetime, *, timespec: str = "seconds") -> str:
     """Return a moment as the API writes it."""
     return at.astimezone(CHINA).isoformat(timespec=timespec)
@@ -128,6 +127,7 @@ def to_object(
     *,
     pay_params: dict[str, str] | None = None,
     code_url: str | None = None,
+    h5_url: str | None = None,
     wechat: dict[str, Any] | None = None,
 ) -> OrderObject:
     """Return the API's order; what is None is left out of the answer."""
@@ -157,6 +157,7 @@ def to_object(
         metadata=order.metadata,
         pay_params=pay_params if pay_params is not None else UNSET,
         code_url=code_url if code_url is not None else UNSET,
+        h5_url=h5_url if h5_url is not None else UNSET,
         wechat=wechat if wechat is not None else UNSET,
     )
 

@@ -14,12 +14,14 @@ from spcore.errors import NotFound
 from spcore.ids import new_ulid
 from spcore.providers.keyring import Keyring
 from sptenants.orders import repository, schedule, timeline
-from sptenants.orders.commands import IdempotencyKey, Placed, PlaceOrder, PricedOrder
+from sptenants.orders.commands import IdempotencyKey, NextAttempt, Placed, PlaceOrder, PricedOrder
 from sptenants.orders.drafting import LEASE
 from sptenants.orders.errors import OrderStateConflict
 from sptenants.orders.line import Case, GatewayPicker, Line
 from sptenants.orders.placing import Placing, Sleep
+from sptenants.orders.qr import svg_of
 from sptenants.orders.records import OrderRecord
+from sptenants.orders.replacing import Replacing
 from sptenants.orders.schedule import Jitter, random_jitter
 from sptenants.orders.settling import Settler
 from sptenants.orders.states import OrderStatus
@@ -61,6 +63,9 @@ class OrderService:
         self.line = Line(keyring, gateways)
         self.settler = Settler(database, clock, self.line, jitter)
         self._placing = Placing(database, clock, self.line, self.settler, public_url=public_url, sleep=sleep)
+        self._replacing = Replacing(
+            database, clock, self.line, self.settler, self._placing, public_url=public_url
+        )
 
     async def place(
         self, caller: Caller, wanted: PlaceOrder, *, peer: str, key: IdempotencyKey | None = None
@@ -91,6 +96,36 @@ class OrderService:
         """Give a payer what opens the cashier for an existing order; see `Placing.pay`."""
         return await self._placing.pay(payer, order_id, peer=peer)
 
+    async def replace_attempt(
+        self,
+        caller: Caller,
+        order_id: str,
+        asked: NextAttempt,
+        *,
+        peer: str,
+        key: IdempotencyKey | None = None,
+        facts: RequestFacts | None = None,
+    ) -> Placed:
+        """End the order's attempt and make another one; see `Replacing.replace`."""
+        return await self._replacing.replace(caller, order_id, asked, peer=peer, key=key, facts=facts)
+
+    async def seen(self, scope: TenantScope, order_id: str) -> Placed:
+        """Return an order with the addresses that pay it while they are valid. Raises NotFound."""
+        return self._placing.seen(await self._find(scope, order_id))
+
+    async def qr_code(self, scope: TenantScope, order_id: str) -> str:
+        """Return the QR code of a NATIVE order as SVG, renewed when it is two hours old.
+
+        Raises NotFound, OrderStateConflict when there is nothing to scan, WechatUnavailable.
+        """
+        case = await self._find(scope, order_id)
+        if case.order.trade_type != TradeType.NATIVE:
+            raise OrderStateConflict.without_code(case.order)
+        answered = await self._placing.answer(case)
+        if answered.code_url is None:
+            raise OrderStateConflict.without_code(answered.order)
+        return svg_of(answered.code_url)
+
     async def sync(self, scope: TenantScope, order_id: str, by: Actor) -> OrderRecord:
         """Ask WeChat now and return the order as it is afterwards.
 
@@ -114,11 +149,12 @@ class OrderService:
     ) -> OrderRecord:
         """Close an order as soon as WeChat allows it: at once, or in its sixth minute (P8).
 
+        A payment code's order is reversed instead, from its fifteenth second on, and ends `revoked`.
         The answer is `closed`, `closing` while WeChat's answer is unknown, `paid` when money was faster, or
         the order unchanged with `close_requested_at` set. Raises NotFound, OrderStateConflict (paid, failed).
         """
         case = await self._find(scope, order_id)
-        if case.order.status is OrderStatus.CLOSED:
+        if case.order.status in {OrderStatus.CLOSED, OrderStatus.REVOKED}:
             return case.order
         if not case.order.is_open:
             raise OrderStateConflict(case.order)

@@ -7,24 +7,40 @@ before it sends anything, and commits what it learned before it tells anybody (r
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spcore.clock import Clock
 from spcore.db.engine import Database
-from sptenants.orders import evidence, repository, schedule, timeline
+from sptenants.orders import evidence, mending, repository, schedule, timeline
 from sptenants.orders.evidence import Evidence
-from sptenants.orders.line import Case, Found, Line, Placing
+from sptenants.orders.line import Case, Charging, Found, Line, Placing
 from sptenants.orders.records import OrderRecord
 from sptenants.orders.schedule import Jitter
 from sptenants.orders.states import AttemptState, OrderStatus
+from sptenants.orders.strays import Strays
 from sptenants.orders.timeline import Note
+from wechatpay.gateway import TradeState
 
 _UNPAID = (AttemptState.SUBMITTING, AttemptState.PAYABLE)
 _S = OrderStatus
+_STILL_TYPING = frozenset({TradeState.USERPAYING, TradeState.ACCEPT})
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of ending an attempt so that another may follow.
+
+    `over`: WeChat says that it can no longer be paid; then `notes` are not stored yet and the order waits,
+    still open, for the caller's transaction. Otherwise everything was stored, and `case` is the order now.
+    """
+
+    case: Case
+    over: bool
+    notes: tuple[Note, ...] = ()
 
 
 class Settler:
@@ -35,16 +51,20 @@ class Settler:
         self._clock = clock
         self._line = line
         self._jitter = jitter
+        self._strays = Strays(database, clock, line)
 
     async def advance(self, case: Case) -> Case:
         """Do the next thing this order needs. Raises ProviderNotReady when nothing can be signed."""
         if case.order.status is _S.PAID:
-            return case
+            await self._strays.end(case)
+            return await self._reload(case)
         if case.attempt is None:
             return await self._without_attempt(case)
         if case.order.status is _S.CLOSING or self._is_close_due(case.order):
-            return await self._close(case)
+            return await self._close(case, await self._line.query(case))
         found = await self._line.query(case)
+        if case.order.is_open and case.order.by_code:
+            return await self._by_code(case, found)
         if case.order.status is _S.SUBMITTING and found.kind == "unpaid":
             # It exists and we hold no prepay_id: the same parameters again give us one (P3).
             return await self.store_placing(case, await self._line.place(case))
@@ -52,9 +72,76 @@ class Settler:
             return await self._absent(case, found)
         if not case.order.is_open and found.kind == "unpaid":
             # It is over for us and still payable there: an earlier close did not hold.
-            closing = await self._line.close(case)
+            closing = await self._line.end(case)
             found = replace(found, kind="closed" if closing.kind == "closed" else "unclear")
         return await self._store(case, found)
+
+    async def end_attempt(self, case: Case, lease: timedelta) -> Ended:
+        """Query, close, query, so that another attempt may follow once this one is seen closed (I2, O10).
+
+        From the moment the close is sent the order is `closing` for `lease`; when nobody makes the next
+        attempt until then, healing closes it. Raises ProviderNotReady.
+        """
+        notes: tuple[Note, ...] = ()
+        found = await self._line.query(case)
+        if found.kind == "unpaid":
+            begun = await self._begin_closing(case, "replaced", lease)
+            if begun is None:
+                return Ended(await self._reload(case), over=False)
+            case = begun
+            answer = await self._line.end(case)
+            found, notes = await self._line.query(case), (answer.note,)
+            if answer.kind == "closed" and found.kind == "paid" and case.order.by_code:
+                # Just reversed: the query lags behind, and nothing may follow until it is seen.
+                found = replace(found, kind="unclear")
+        if found.kind == "closed":
+            return Ended(case, over=True, notes=(*notes, found.note))
+        return Ended(await self._store(case, found, *notes), over=False)
+
+    async def _by_code(self, case: Case, found: Found) -> Case:
+        """The next thing for a payment code whose payer may still be typing (wechatpay-v2 4.1)."""
+        if found.kind == "absent":
+            return await self._absent(case, found)
+        if found.kind != "unpaid" or found.state is None:
+            return await self._store(case, found)
+        order, state = case.order, found.state.trade_state
+        refused = order.failure is not None and bool(order.failure.get("definitive"))
+        if refused and state not in _STILL_TYPING:
+            # WeChat's refusal and its books agree: nothing was taken, and the code is used up.
+            return await self._fail(case, found.note, self._clock.now())
+        if state is TradeState.PAYERROR and self._clock.now() >= schedule.close_allowed_at(order):
+            return await self._close(case, found)
+        if order.status is _S.SUBMITTING:
+            return await self.store_charging(case, Charging("typing", None, None, found.note))
+        return await self._store(case, found)
+
+    async def store_charging(self, case: Case, charging: Charging) -> Case:
+        """Store what came of charging a payment code; one commit.
+
+        Money goes the way of all evidence. Raises nothing for an order that was settled meanwhile (Z01).
+        """
+        if charging.state is not None and charging.note is not None:
+            return await self._store(case, Found("paid", charging.state, charging.note))
+        order, now = case.order, self._clock.now()
+        async with self._database.write(repository.scope_of(order)) as session:
+            notes = _some(charging.note)
+            if charging.kind == "typing" and case.attempt is not None:
+                waiting = replace(order, status=_S.PENDING, state_since=now)
+                moved = await repository.move(
+                    session, order, _S.PENDING, now, next_check_at=self._next_check(waiting, now)
+                )
+                if moved is not None:
+                    await repository.move_attempt(
+                        session, order, case.attempt.out_trade_no, _UNPAID, state=AttemptState.PAYABLE.value
+                    )
+                    notes += (timeline.moved(order.status.value, "pending", "gateway"),)
+            else:
+                changes: dict[str, Any] = {"next_check_at": self._next_check(order, now)}
+                if charging.failure is not None:
+                    changes["failure"] = charging.failure
+                await repository.touch(session, order, now, **changes)
+            await repository.insert_notes(session, order, now, notes)
+            return await self._again(session, case)
 
     async def store_placing(self, case: Case, placing: Placing) -> Case:
         """Store what came of creating the order, or of renewing its prepay_id; one commit, ≤ 3 statements.
@@ -82,6 +169,7 @@ class Settler:
             "prepay_id": prepay.prepay_id.text,
             "prepay_at": now,
             "code_url": prepay.code_url,
+            "h5_url": prepay.h5_url,
         }
         payable = await repository.move_attempt(
             session, order, attempt.out_trade_no, _UNPAID, state=AttemptState.PAYABLE.value, **fresh
@@ -104,6 +192,7 @@ class Settler:
         await repository.insert_notes(session, order, now, notes)
         if stored is None or not payable:
             return await self._again(session, case)
+        await mending.note(session, case, stored, now)
         return Case(case.provider, stored, replace(attempt, state=AttemptState.PAYABLE, **fresh))
 
     async def _store(self, case: Case, found: Found, *extra: Note) -> Case:
@@ -143,7 +232,8 @@ class Settler:
             raise ValueError("only a number that was sent can be absent")
         surely = attempt.absent_since is not None and now - attempt.absent_since >= schedule.ABSENT_FOR
         refused = order.failure is not None and bool(order.failure.get("definitive"))
-        if refused or (surely and now >= order.expires_at):
+        # A payment code is never sent twice: it is gone from here, and used up or stale there.
+        if refused or (surely and (order.by_code or now >= order.expires_at)):
             return await self._fail(case, found.note, now)
         if not surely or attempt.repeats > 0:
             since = attempt.absent_since or now
@@ -180,36 +270,46 @@ class Settler:
                 await repository.insert_notes(session, order, now, (note, moved))
             return await self._again(session, case)
 
-    async def _close(self, case: Case) -> Case:
-        """Query, close, query: never blindly, and money always wins (P8-P11, Z04)."""
-        found = await self._line.query(case)
+    async def _close(self, case: Case, found: Found) -> Case:
+        """Query (`found`), close, query: never blindly, and money always wins (P8-P11, Z04)."""
         if found.kind == "absent":
-            if case.order.status is _S.SUBMITTING and case.order.close_requested_at is None:
+            if self._may_still_arrive(case.order):
                 return await self._absent(case, found)
             # Nothing exists that could be paid, and the number is never sent again.
             found = replace(found, kind="closed")
         if found.kind != "unpaid":
             return await self._store(case, found)
         if case.order.status is not _S.CLOSING:
-            closing = await self._begin_closing(case)
+            cause = "operator" if case.order.close_requested_at else "expired"
+            closing = await self._begin_closing(case, cause)
             if closing is None:
                 return await self._reload(case)
             case = closing
-        answer = await self._line.close(case)
+        answer = await self._line.end(case)
+        if answer.kind == "closed" and case.order.by_code:
+            # Whatever was paid until then has been given back; a query could still call it paid.
+            return await self._store(case, Found("closed", None, answer.note))
         after = await self._line.query(case)
         if answer.kind == "closed" and after.kind in {"unpaid", "unclear", "absent"}:
             # WeChat confirmed the close (P9); the query can only lag behind it.
             after = replace(after, kind="closed")
         return await self._store(case, after, answer.note)
 
-    async def _begin_closing(self, case: Case) -> Case | None:
+    def _may_still_arrive(self, order: OrderRecord) -> bool:
+        """Whether a number WeChat does not know yet may stand for money: a charge may be on its way to it."""
+        if order.by_code:
+            return order.status in {_S.SUBMITTING, _S.PENDING}
+        return order.status is _S.SUBMITTING and order.close_requested_at is None
+
+    async def _begin_closing(self, case: Case, cause: str, lease: timedelta | None = None) -> Case | None:
+        """Commit that the attempt is about to be ended; None when somebody was faster."""
         order, now = case.order, self._clock.now()
-        cause = "operator" if order.close_requested_at else "expired"
+        if order.status is _S.CLOSING:
+            return case
         closing = replace(order, status=_S.CLOSING, state_since=now)
+        next_check_at = now + lease if lease else self._next_check(closing, now)
         async with self._database.write(repository.scope_of(case.order)) as session:
-            moved = await repository.move(
-                session, order, _S.CLOSING, now, next_check_at=self._next_check(closing, now)
-            )
+            moved = await repository.move(session, order, _S.CLOSING, now, next_check_at=next_check_at)
             if moved is None:
                 return None
             note = timeline.moved(order.status.value, "closing", cause)
@@ -234,13 +334,14 @@ class Settler:
     ) -> None:
         order: OrderRecord | None = case.order
         before = case.order.status
-        if order is not None and order.status is not _S.CLOSING:
+        final = _S.REVOKED if case.order.by_code else _S.CLOSED
+        if order is not None and order.status is not _S.CLOSING and final is _S.CLOSED:
             order = await repository.move(session, order, _S.CLOSING, now)
         if order is None:
             return
-        closed_as = replace(order, status=_S.CLOSED, state_since=now, checks=0)
+        closed_as = replace(order, status=final, state_since=now, checks=0)
         closed = await repository.move(
-            session, order, _S.CLOSED, now, closed_at=now, next_check_at=self._next_check(closed_as, now)
+            session, order, final, now, closed_at=now, next_check_at=self._next_check(closed_as, now)
         )
         if closed is None:
             return
@@ -248,16 +349,20 @@ class Settler:
             await repository.move_attempt(
                 session, order, case.attempt.out_trade_no, _UNPAID, state=AttemptState.CLOSED.value
             )
-        moved = timeline.moved(before.value, "closed", cause)
+        moved = timeline.moved(before.value, final.value, cause)
         await repository.insert_notes(session, order, now, (*notes, moved))
 
     async def _reload(self, case: Case) -> Case:
-        async with self._database.read(repository.scope_of(case.order)) as session:
-            return await self._again(session, case)
+        scope = repository.scope_of(case.order)
+        async with self._database.read(scope) as session:
+            return await repository.case_of(session, scope, case.order.id) or case
 
     async def _again(self, session: AsyncSession, case: Case) -> Case:
         found = await repository.case_of(session, repository.scope_of(case.order), case.order.id)
-        return found or case
+        if found is None:
+            return case
+        await mending.note(session, case, found.order, self._clock.now())
+        return found
 
     def _is_close_due(self, order: OrderRecord) -> bool:
         return order.is_open and self._clock.now() >= schedule.close_due_at(order)

@@ -29,15 +29,6 @@ class AttemptState(StrEnum):
     FAILED = "failed"
 
 
-class Anomaly(StrEnum):
-    """Flags beside the state: money truth and intent differ, a person should look."""
-
-    AMOUNT_MISMATCH = "amount_mismatch"
-    IDENTITY_MISMATCH = "identity_mismatch"
-    DOUBLE_PAYMENT = "double_payment"
-    LATE_PAYMENT = "late_payment"
-
-
 S = OrderStatus
 MOVES: frozenset[tuple[OrderStatus, OrderStatus]] = frozenset(
     {

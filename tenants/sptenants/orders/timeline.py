@@ -15,11 +15,14 @@ from spcore.errors import Text
 from spcore.ids import new_id
 from sptenants.orders.models import TimelineEntry
 from sptenants.orders.records import OrderRecord, mask_openid
+from sptenants.orders.refund_words import moved_words as refund_moved_words
+from sptenants.orders.refund_words import requested_words as refund_requested_words
+from sptenants.orders.webhook_words import webhook_words
 from wechatpay.call import CallRecord
 
 Outcome = Literal["ok", "info", "wait", "bad", "mute"]
 Language = Literal["zh", "en"]
-Group = Literal["order", "gateway", "notify", "manual"]
+Group = Literal["order", "gateway", "notify", "webhook", "refund", "manual"]
 
 STATUS_WORDS = {
     "created": Text("已创建", "created"),
@@ -29,6 +32,7 @@ STATUS_WORDS = {
     "paid": Text("支付成功", "paid"),
     "closed": Text("已关闭", "closed"),
     "failed": Text("下单失败", "failed"),
+    "revoked": Text("已撤销", "reversed"),
 }
 _CAUSES = {
     "gateway": Text("微信应答", "WeChat's answer"),
@@ -36,26 +40,65 @@ _CAUSES = {
     "query": Text("查单", "query"),
     "operator": Text("人工", "a person"),
     "expired": Text("到期", "expiry"),
+    "replaced": Text("更换下单尝试", "another attempt"),
 }
 _OPERATIONS = {
     "unifiedorder": Text("下单", "create order"),
     "orderquery": Text("查单", "query order"),
     "closeorder": Text("关单", "close order"),
+    "refund": Text("申请退款", "request refund"),
+    "refundquery": Text("查询退款", "query refund"),
+    "micropay": Text("付款码收款", "charge payment code"),
+    "reverse": Text("撤销", "reverse"),
 }
 _SOURCES = {
     "api_key": Text("API 密钥", "API key"),
     "miniprogram": Text("小程序会话", "mini-program session"),
     "console": Text("控制台", "console"),
+    "adopted": Text("按微信侧记录补录", "rebuilt from WeChat's records"),
 }
-_ACTIONS = {"sync": Text("手动查单", "asked WeChat"), "close": Text("请求关单", "asked to close")}
-_ANOMALIES = {
+_ACTIONS = {
+    "sync": Text("手动查单", "asked WeChat"),
+    "close": Text("请求关单", "asked to close"),
+    "sync_refund": Text("手动查询退款", "asked WeChat about a refund"),
+    "replace": Text("更换下单尝试", "asked for another attempt"),
+}
+ANOMALY_WORDS = {
     "amount_mismatch": Text("金额不符", "amount differs"),
     "identity_mismatch": Text("身份不符", "identity differs"),
     "double_payment": Text("重复支付", "paid twice"),
     "late_payment": Text("关闭后到账", "paid after it was closed"),
+    "silent_callback": Text("通知未到", "no notification came"),
+    "unknown_order": Text("订单缺失", "order not found here"),
+    "refund_abnormal": Text("退款异常", "refund did not reach the payer"),
+    "refund_short": Text("余额不足，退款未成", "balance too low for a refund"),
+    "refund_outside": Text("在微信侧退款", "refunded at WeChat's own console"),
+    "refund_mismatch": Text("退款内容不符", "refund differs"),
+    "refund_stuck": Text("退款迟迟未完成", "refund takes too long"),
+}
+WRONG_WORDS = {
+    "lost_notification": Text("通知未到，由查单确认", "no notification came; a query confirmed it"),
+    "lost_answer": Text("下单应答丢失，由查单确认", "the answer was lost; a query settled it"),
+    "overdue_close": Text("逾期未支付，已自动关单", "unpaid and overdue; closed automatically"),
+    "late_payment": Text("关闭后到账，由查单发现", "paid after it was closed; a query found it"),
+    "unknown_order": Text("订单缺失，已按微信侧记录补录", "missing here; rebuilt from WeChat's records"),
+    "lost_refund_answer": Text(
+        "退款应答丢失，由查询确认", "the refund's answer was lost; a query settled it"
+    ),
+    "lost_refund_notification": Text(
+        "退款通知未到，由查询确认", "no refund notification came; a query confirmed it"
+    ),
+    "refund_outside": Text("在微信侧退款，已补录", "refunded at WeChat's own console; recorded here"),
 }
 _OUTCOME_OF: dict[str, Outcome] = {"paid": "ok", "pending": "wait", "failed": "bad"}
-_GROUPS: dict[str, Group] = {"gateway": "gateway", "notify": "notify", "operator": "manual"}
+_GROUPS: dict[str, Group] = {
+    "gateway": "gateway",
+    "notify": "notify",
+    "webhook": "webhook",
+    "refund": "refund",
+    "operator": "manual",
+    "anomaly": "manual",
+}
 _OUTCOMES: dict[str, Outcome] = {"ok": "ok", "wait": "wait", "bad": "bad", "mute": "mute"}
 
 
@@ -126,6 +169,17 @@ def moved(before: str, after: str, cause: str, **facts: Any) -> Note:
 def anomaly(kind: str, cause: str, **facts: Any) -> Note:
     """Money truth and intent differ; the state did not change because of it."""
     return Note("order.status_changed", "bad", {"anomaly": kind, "cause": cause, **facts})
+
+
+def settled(kind: str, by: str, note: str) -> Note:
+    """An anomaly is off the work list; `by` is a person's or key's name, or `system`."""
+    return Note("anomaly.resolved", "ok", {"anomaly": kind, "by": by, "note": note})
+
+
+def healed(wrong: str, *, took_s: int, queries: int, refund_id: str | None = None) -> Note:
+    """The platform put something right by itself, `took_s` seconds after it went wrong."""
+    meta = {"wrong": wrong, "took_s": took_s, "queries": queries, "refund_id": refund_id}
+    return Note("order.healed", "ok", {name: value for name, value in meta.items() if value is not None})
 
 
 def params_issued(sign_type: str, sub_appid: str | None, openid: str | None, source: str) -> Note:
@@ -202,7 +256,12 @@ def _params_words(meta: dict[str, Any]) -> tuple[Text, Text]:
 
 def _notify_words(meta: dict[str, Any]) -> tuple[Text, Text]:
     key = meta.get("key_version")
-    verified = Text(f"验签通过（密钥 v{key}）", f"signature right (key v{key})")
+    of_refund = meta.get("about") == "refund"
+    verified = (
+        Text(f"解密成功（密钥 v{key}）", f"decrypted (key v{key})")
+        if of_refund
+        else Text(f"验签通过（密钥 v{key}）", f"signature right (key v{key})")
+    )
     results = {
         "processed": Text("已处理", "processed"),
         "duplicate": Text("重复", "duplicate"),
@@ -210,8 +269,12 @@ def _notify_words(meta: dict[str, Any]) -> tuple[Text, Text]:
         "deferred": Text("待查单确认", "to be confirmed by a query"),
     }
     result = results[meta["result"]]
-    title = Text("收到微信支付通知", "WeChat payment notification received")
-    number = meta.get("transaction_id")
+    title = (
+        Text("收到微信退款通知", "WeChat refund notification received")
+        if of_refund
+        else Text("收到微信支付通知", "WeChat payment notification received")
+    )
+    number = meta.get("out_refund_no") if of_refund else meta.get("transaction_id")
     return title, _line([verified.zh, result.zh, number], [verified.en, result.en, number])
 
 
@@ -219,7 +282,7 @@ def _moved_words(meta: dict[str, Any]) -> tuple[Text, Text]:
     cause = _CAUSES[meta["cause"]]
     fields = ", ".join(meta.get("fields", ()))
     if "anomaly" in meta:
-        what = _ANOMALIES[meta["anomaly"]]
+        what = ANOMALY_WORDS[meta["anomaly"]]
         title = Text(f"需核实：{what.zh}", f"Needs a look: {what.en}")
         return title, _line([cause.zh, fields], [cause.en, fields])
     before, after = STATUS_WORDS[meta["from"]], STATUS_WORDS[meta["to"]]
@@ -229,6 +292,36 @@ def _moved_words(meta: dict[str, Any]) -> tuple[Text, Text]:
     return title, _line(
         [cause.zh, checked and "金额一致", late and "关闭后到账", meta.get("code")],
         [cause.en, checked and "amount agrees", late and "after it was closed", meta.get("code")],
+    )
+
+
+def _settled_words(meta: dict[str, Any]) -> tuple[Text, Text]:
+    what = ANOMALY_WORDS[meta["anomaly"]]
+    by_itself = meta["by"] == "system"
+    who = Text("系统", "the system") if by_itself else Text(meta["by"], meta["by"])
+    title = Text(f"已核实：{what.zh}", f"Settled: {what.en}")
+    return title, _line([who.zh, meta["note"]], [who.en, meta["note"]])
+
+
+def _healed_words(meta: dict[str, Any]) -> tuple[Text, Text]:
+    what = WRONG_WORDS[meta["wrong"]]
+    title = Text(f"已自愈：{what.zh}", f"Put right: {what.en}")
+    took, queries = _duration(meta["took_s"]), meta["queries"]
+    return title, _line(
+        [f"用时 {took.zh}", f"查询 {queries} 次"], [f"after {took.en}", f"queries: {queries}"]
+    )
+
+
+def _duration(seconds: int) -> Text:
+    """Return a span of seconds in the two largest units that say something."""
+    minutes, s = divmod(seconds, 60)
+    hours, m = divmod(minutes, 60)
+    days, h = divmod(hours, 24)
+    units = ((days, "天", "d"), (h, "小时", "h"), (m, "分", "min"), (s, "秒", "s"))
+    told = [unit for unit in units if unit[0]][:2] or [units[-1]]
+    return Text(
+        " ".join(f"{n} {zh}" for n, zh, _ in told),
+        " ".join(f"{n} {en}" for n, _, en in told),
     )
 
 
@@ -244,4 +337,9 @@ _WORDS = {
     "notify.received": _notify_words,
     "order.status_changed": _moved_words,
     "operator.action": _action_words,
+    "anomaly.resolved": _settled_words,
+    "order.healed": _healed_words,
+    "refund.requested": refund_requested_words,
+    "refund.status_changed": refund_moved_words,
+    "webhook.attempt": webhook_words,
 }

@@ -9,8 +9,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from enum import StrEnum
-from urllib.parse import urlsplit
 
+from spcore import egress
 from spcore.errors import Fault, Text
 from sptenants.registry.models import MAX_BINDINGS
 from wechatpay.credentials import ProviderKind
@@ -58,7 +58,6 @@ MOVES: Mapping[TenantStatus, frozenset[TenantStatus]] = {
 """The life of a tenant. Closing is for good: the number may live on elsewhere, the history stays (T12)."""
 
 MAX_NAME = 64
-MAX_URL = 1024
 _APP_SECRET = re.compile(r"[\x21-\x7e]{1,128}")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
@@ -109,18 +108,15 @@ def app_secret_faults(app_secret: str, pointer: str) -> list[Fault]:
     return []
 
 
-def webhook_url_faults(url: str, pointer: str) -> list[Fault]:
-    """An https address with a host and without user, password or fragment. Where the host points to is
+def webhook_url_faults(url: str, pointer: str, own_host: str | None = None) -> list[Fault]:
+    """An address that webhooks may be sent to, by its form; see `spcore.egress`. Where its name leads to is
     checked at every sending.
     """
     try:
-        parts = urlsplit(url)
-        sound = parts.port is None or parts.port > 0
-    except ValueError:
-        return [Fault(pointer, "invalid_url", _WEBHOOK_URL)]
-    sound = sound and parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
-    plain = url.isascii() and url.isprintable() and " " not in url and "#" not in url
-    return [] if sound and plain and len(url) <= MAX_URL else [Fault(pointer, "invalid_url", _WEBHOOK_URL)]
+        egress.target_of(url, own_host=own_host)
+    except egress.RefusedUrl as refused:
+        return [Fault(pointer, refused.code, refused.text)]
+    return []
 
 
 def may_move(current: str, wanted: str) -> bool:
@@ -168,10 +164,6 @@ _OWNER = Text(
 _APP_SECRET_RULE = Text(
     "须为不含空格的可见 ASCII 字符，请在公众平台「开发设置」中生成后完整复制。",
     "must be visible ASCII characters without blanks; copy all of it from WeChat's console.",
-)
-_WEBHOOK_URL = Text(
-    "须为完整的 https 地址，不含用户名、密码和 # 片段。",
-    "must be a complete https address without user, password or fragment.",
 )
 NO_FREE_SLOT = Text(
     f"每个特约商户最多绑定 {MAX_BINDINGS} 个 AppID（公众号、小程序、App 合计），请先解绑一个。",

@@ -109,7 +109,8 @@ async def set_status(
 
 
 async def amend(change: Change, tenant_id: str, wanted: dict[str, Any], pointer: str = "#") -> bool:
-    """Set name or limits (`server_per_second`, `session_per_second`) and say whether anything changed.
+    """Set name, limits (`server_per_second`, `session_per_second`) or policies (`refunds_double_payments`,
+    `merchant_refunds`), and say whether anything changed.
 
     Raises NotFound and InvalidInput. The change is locked.
     """

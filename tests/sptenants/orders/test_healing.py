@@ -16,8 +16,9 @@ from spcore.db.scope import ProviderScope
 from spcore.providers.keyring import Keyring
 from spcore.providers.models import Provider, ProviderKey
 from sptenants.orders import schedule
+from sptenants.orders.budget import Budget
 from sptenants.orders.filters import OrderFilter
-from sptenants.orders.healing import Budget, Healing
+from sptenants.orders.healing import Healing
 from sptenants.orders.models import Order
 from sptenants.orders.records import OrderRecord
 from sptenants.orders.states import OrderStatus
@@ -45,6 +46,16 @@ async def test_the_schedule_is_the_one_of_the_catalogue(till: Till) -> None:
     assert next_in_s(closed, at) == 600
     assert next_in_s(replace(closed, checks=1), at) is None
     assert next_in_s(replace(order, status=OrderStatus.PAID), at) is None
+
+
+async def test_what_cannot_be_ended_is_asked_about_once_an_hour(till: Till) -> None:
+    order = await till.placed()
+    overdue = order.expires_at + timedelta(minutes=2)
+    disputed = replace(order, anomaly="amount_mismatch")
+    assert next_in_s(order, overdue) == 300
+    assert next_in_s(order, overdue + timedelta(hours=1)) == 3600
+    assert next_in_s(disputed, overdue) == 3600
+    assert next_in_s(replace(disputed, status=OrderStatus.CLOSING), overdue) == 3600
 
 
 async def test_the_schedule_is_spread_by_a_fifth_either_way(till: Till) -> None:

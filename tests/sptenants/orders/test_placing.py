@@ -241,7 +241,6 @@ CANNOT_WORK: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"sub_appid": AppId("wx" + "0" * 16)}, "#/sub_appid", "not_bound"),  # O06
     ({"sub_appid": AppId(APP)}, "#/sub_appid", "kind_not_allowed"),  # S1-20
     ({"sub_appid": None}, "#/sub_appid", "missing"),
-    ({"trade_type": TradeType.H5, "openid": None}, "#/trade_type", "not_offered"),
     ({"trade_type": TradeType.NATIVE}, "#/openid", "not_allowed"),
     ({"description": "咖" * 43}, "#/description", "invalid_value"),  # O11
     ({"description": "☕😀"}, "#/description", "invalid_value"),

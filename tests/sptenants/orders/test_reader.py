@@ -161,18 +161,6 @@ async def test_C6a_no_signature_key_or_whole_openid_is_in_what_people_see(till: 
     assert PAYER not in repr(detail.order)
 
 
-async def test_events_are_listed_by_page_and_for_their_tenant_only(till: Till) -> None:
-    for number in range(3):
-        till.clock.advance(seconds=1)
-        order = await till.placed(f"T{number}")
-        await till.tell(await till.paid_body(order))
-    first = await till.reader.events(till.scope, 2)
-    second = await till.reader.events(till.scope, 2, first.next_cursor)
-    assert [row.data["merchant_order_no"] for row in (*first.rows, *second.rows)] == ["T2", "T1", "T0"]
-    assert not second.has_more
-    assert not (await till.reader.events(till.callers[1].scope, 10)).rows
-
-
 async def test_an_order_whose_creation_is_unclear_for_a_minute_needs_attention(till: Till) -> None:
     till.wechat.fail("unifiedorder", "timeout")
     order = await till.placed()
