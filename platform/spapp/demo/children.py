@@ -28,12 +28,20 @@ class ChildFailed(RuntimeError):
 class Child:
     """One program in a process group of its own: Ctrl-C reaches the demo alone, which then stops it."""
 
-    def __init__(self, name: str, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        *,
+        module: str = "spapp.cli",
+    ) -> None:
         self.name = name
         self._log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
-            self._process = _spawn(arguments, env, output)
+            self._process = _spawn([module, *arguments], env, output)
 
     def require_running(self) -> None:
         """Raise ChildFailed when the program has ended."""
@@ -92,7 +100,7 @@ def free_ports(wanted: Sequence[int]) -> list[int]:
     return found
 
 
-def _spawn(arguments: Sequence[str], env: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn(module: Sequence[str], env: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
     parent = os.getpid()
     libc = ctypes.CDLL(None, use_errno=True)
 
@@ -103,7 +111,7 @@ def _spawn(arguments: Sequence[str], env: Mapping[str, str], output: IO[bytes]) 
             os._exit(1)
 
     return subprocess.Popen(  # noqa: S603 - our own program with arguments of ours
-        [sys.executable, "-P", "-m", "spapp.cli", *arguments],
+        [sys.executable, "-P", "-m", *module],
         env=dict(env),
         stdin=subprocess.DEVNULL,
         stdout=output,

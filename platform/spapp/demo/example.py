@@ -9,8 +9,12 @@ import secrets
 import string
 from typing import Any
 
+from spapp.demo import certificates
+
 _LETTERS = string.ascii_letters + string.digits
 
+SHOP_SERVER = "hooks.shops.example"
+"""Where the shops' own server hears of events; nobody can have a name that ends like this."""
 SHARED_MINI_PROGRAM = "wx5a1c0d2e7b9f4836"
 """Owned by the first provider and used by two of its tenants."""
 
@@ -18,13 +22,28 @@ SHARED_MINI_PROGRAM = "wx5a1c0d2e7b9f4836"
 def document() -> dict[str, Any]:
     """Return a fresh import file (contract section 4) with new secrets."""
     shared_secret = _key()
-    return {
+    made = {
         "providers": [_cloud(shared_secret), _bank()],
         "admins": [
             _person("admin@wxsp.example", "platform_admin"),
             _person("auditor@wxsp.example", "platform_auditor"),
         ],
     }
+    complete(made)
+    return made
+
+
+def complete(document: dict[str, Any]) -> None:
+    """Add what an example of an earlier release lacks: API certificates, people for refunds, webhooks."""
+    for provider in document["providers"]:
+        if "client_cert_pem" not in provider:
+            pair = certificates.client(provider["mch_id"])
+            provider |= {"client_cert_pem": pair.certificate, "client_key_pem": pair.key}
+        domain = provider["members"][0]["email"].partition("@")[2]
+        if not any(person["role"] == "provider_finance" for person in provider["members"]):
+            provider["members"].append(_person(f"finance@{domain}", "provider_finance"))
+        for tenant in provider["tenants"]:
+            tenant.setdefault("webhooks", [{"url": f"https://{SHOP_SERVER}/{tenant['sub_mch_id']}"}])
 
 
 def _cloud(shared_secret: str) -> dict[str, Any]:

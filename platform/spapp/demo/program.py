@@ -16,6 +16,7 @@ from spapp import startup
 from spapp.demo import example, seed, store
 from spapp.demo.children import Child, free_ports, stop
 from spapp.demo.clients import Platform, Shop, WeChat
+from spapp.demo.courier import HEARD
 from spapp.demo.store import VAR, Memory
 from spapp.demo.walk import walk
 from spapp.importer.apply import import_document
@@ -57,6 +58,8 @@ def _environment(web: int, plain: int, tls: int) -> dict[str, str]:
         "WXSP_PUBLIC_URL": f"http://127.0.0.1:{web}",
         "WXSP_SIMULATOR_URL": f"http://127.0.0.1:{plain}",
         "WXSP_SIMULATOR_TLS_URL": f"https://127.0.0.1:{tls}",
+        # The demo's worker is a program of its own: it plays the shops' server as well.
+        "WXSP_EMBEDDED_WORKER": "0",
     }
 
 
@@ -71,6 +74,8 @@ def _start(env: Mapping[str, str], settings: Settings, ports: Sequence[int]) -> 
         asyncio.run(startup.prepare(settings))
         serve = Child("serve", ["serve", "--port", web], env, VAR / "demo-web.log")
         children.append(serve)
+        log = VAR / "demo-worker.log"
+        children.append(Child("worker", [], env, log, module="spapp.demo.courier"))
         simulator.wait_until_answers(f"{settings.simulator_url}/_sim/ca", READY_WITHIN_S)
         serve.wait_until_answers(f"{settings.public_url}/readyz", READY_WITHIN_S)
     except BaseException:
@@ -81,6 +86,7 @@ def _start(env: Mapping[str, str], settings: Settings, ports: Sequence[int]) -> 
 
 async def _fill_and_walk(settings: Settings) -> Memory:
     memory = store.load() or Memory(example.document())
+    example.complete(memory.document)
     store.save(memory)
     platform, wechat = Platform(settings.public_url), WeChat(settings.simulator_url)
     try:
@@ -117,6 +123,9 @@ async def _import(settings: Settings, memory: Memory) -> None:
             for key in tenant["api_keys"]:
                 if "secret" in key:
                     kept["key"] = key["secret"]
+            for webhook in tenant["webhooks"]:
+                if "secret" in webhook:
+                    kept["webhook_secret"] = webhook["secret"]
 
 
 def _shops(memory: Memory) -> list[Shop]:
@@ -140,7 +149,8 @@ def _tell(settings: Settings, memory: Memory) -> None:
     click.echo(f"  控制台 console    {base}/login")
     click.echo(f"  接口文档 API      {base}/docs")
     click.echo(f"  模拟器 simulator  {settings.simulator_url}/_sim/")
-    click.echo(f"  日志 logs         {VAR}/demo-web.log  {VAR}/demo-simulator.log")
+    click.echo(f"  日志 logs         {VAR}/demo-web.log  {VAR}/demo-worker.log  {VAR}/demo-simulator.log")
+    click.echo(f"  事件 webhooks     {HEARD}")
     click.echo("")
     click.echo("  登录名与密码 sign-in names and passwords（保存在 kept in var/demo.json）")
     for person in _people(memory.document):

@@ -1,4 +1,4 @@
-"""A little history, so that lists are not empty: orders in most states, made through the API."""
+"""A little history, so that lists are not empty: orders and refunds in most states, made through the API."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ async def seed(platform: Platform, wechat: WeChat, shops: Sequence[Shop]) -> int
         raise failures.exceptions[0] from None
     # Alone, because a fault takes whatever comes first.
     await _mismatch(platform, wechat, shops[0])
+    for shop in shops:
+        await _some_refunds(platform, shop)
     return each * len(shops) + 1
 
 
@@ -55,6 +57,18 @@ async def _mismatch(platform: Platform, wechat: WeChat, shop: Shop) -> None:
     order = await _place(platform, shop, 99, openid=_openid())
     await wechat.fault("notify", "wrong_amount", times=1)
     await wechat.pay(out_trade_no=order["out_trade_no"], outcome="success")
+
+
+async def _some_refunds(platform: Platform, shop: Shop) -> None:
+    """One order given back whole, one in part."""
+    paid = (await platform.call("GET", "/v1/orders?status=paid&limit=2", shop.key))["data"]
+    for order, parts in zip(paid, (1, 3), strict=False):
+        body = {
+            "merchant_refund_no": f"R{secrets.token_hex(6).upper()}",
+            "amount": order["amount"] // parts,
+            "reason": "顾客取消" if parts == 1 else "部分商品缺货",
+        }
+        await platform.call("POST", f"/v1/orders/{order['id']}/refunds", shop.key, body)
 
 
 async def _place(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 VAR = Path("var")
-_FILES = ("demo.json", "master.key", "wxsp.db*", "simulator.db*", "demo-*.log")
+_FILES = ("demo.json", "master.key", "wxsp.db*", "simulator.db*", "demo-*.log", "demo-shop.pem")
 
 
 @dataclass(slots=True)

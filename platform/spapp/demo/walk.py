@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from typing import Any
 
 import click
 
 from spapp.demo.clients import DemoFailed, Platform, Shop, WeChat
+from spapp.demo.courier import HEARD
 from wechatpay.money import Fen
 
 _POLL_S = 0.1
@@ -52,17 +54,63 @@ async def walk(platform: Platform, wechat: WeChat, shop: Shop) -> str:
     events = (await platform.call("GET", "/v1/events", shop.key))["data"]
     told = [e for e in events if e["type"] == "payment.succeeded" and e["data"]["id"] == order_id]
     _require(asked["status"] == "paid" and len(told) == 1, "the merchant's server sees it once", told)
-    _say(7, "商户服务器查询结果一致，事件 payment.succeeded 恰好一条", "the merchant's server was told once")
+    await _heard(platform, shop, told[0])
+    _say(7, "商户服务器收到 Webhook payment.succeeded，签名核对无误", "the merchant's server heard of it")
 
-    booked = [p for p in (await wechat.ledger(number))["payments"] if p["out_trade_no"] == number]
-    equal = (
-        len(booked) == 1
-        and booked[0]["total_fee"] == asked["amount"]
-        and booked[0]["transaction_id"] == asked["transaction_id"]
-    )
-    _require(equal, "both ledgers agree", booked)
-    _say(8, "与微信账本逐项核对一致：单号、金额、交易号", "both ledgers agree: number, amount, transaction")
+    refund = await platform.call("POST", f"/v1/orders/{order_id}/refunds", shop.key, _refund(fen))
+    _say(8, f"退款 {refund['id']}，退回 ¥{Fen(refund['amount']).yuan}，双向证书", "refunded over mutual TLS")
+    await _until_refunded(platform, shop, str(refund["id"]))
+    events = (await platform.call("GET", f"/v1/events?order_id={order_id}", shop.key))["data"]
+    await _heard(platform, shop, next(e for e in events if e["type"] == "refund.succeeded"))
+    _say(9, "退款成功 refunded，商户服务器收到 refund.succeeded", "WeChat confirmed, the server heard")
+
+    await _require_equal_books(platform, wechat, shop, order_id, number)
+    _say(10, "与微信账本逐项核对一致：付款与退款的单号、金额", "both ledgers agree: payment and refund")
     return order_id
+
+
+async def _require_equal_books(
+    platform: Platform, wechat: WeChat, shop: Shop, order_id: str, number: str
+) -> None:
+    asked = await platform.call("GET", f"/v1/orders/{order_id}", shop.key)
+    books = await wechat.ledger(number)
+    paid = [p for p in books["payments"] if p["out_trade_no"] == number]
+    returned = [r for r in books["refunds"] if r["out_trade_no"] == number]
+    equal = (
+        len(paid) == 1
+        and paid[0]["total_fee"] == asked["amount"]
+        and paid[0]["transaction_id"] == asked["transaction_id"]
+        and sum(r["amount"] for r in returned) == asked["refunded_amount"]
+    )
+    _require(equal, "both ledgers agree", books)
+
+
+def _refund(fen: int) -> dict[str, Any]:
+    return {
+        "merchant_refund_no": f"R{secrets.token_hex(6).upper()}",
+        "amount": max(1, fen // 4),
+        "reason": "少了一份糖",
+    }
+
+
+async def _heard(platform: Platform, shop: Shop, event: dict[str, Any]) -> None:
+    """Wait until the shop's own server heard of the event and found its signature right."""
+    for _ in range(_TRIES):
+        lines = HEARD.read_text(encoding="utf-8").splitlines() if HEARD.exists() else []
+        if any(said["id"] == event["id"] and said["verified"] for said in map(json.loads, lines)):
+            return
+        await asyncio.sleep(_POLL_S)
+    tried = await platform.call("GET", f"/v1/deliveries?event_id={event['id']}", shop.key)
+    raise DemoFailed(f"Webhook 没有送达 no webhook arrived: {tried}")
+
+
+async def _until_refunded(platform: Platform, shop: Shop, refund_id: str) -> None:
+    for _ in range(_TRIES):
+        refund = await platform.call("GET", f"/v1/refunds/{refund_id}", shop.key)
+        if refund["status"] == "succeeded":
+            return
+        await asyncio.sleep(_POLL_S)
+    raise DemoFailed(f"退款没有完成 the refund did not finish: {refund['status']}")
 
 
 async def _until_paid(platform: Platform, path: str, token: str) -> dict[str, Any]:
