@@ -28,12 +28,20 @@ from spapp.wiring import Services, build, dependencies
 from spapp.worker import EmbeddedWorker
 from spcore import logs
 from spcore.settings import Settings
+from sptenants.anomalies.controller import AnomalyController, HealController
 from sptenants.notify.controller import NotifyController
-from sptenants.orders.controller import EventController, OrderController
+from sptenants.orders.adoption_controller import AdoptionController
+from sptenants.orders.controller import OrderController
 from sptenants.orders.mini_controller import MiniOrderController
+from sptenants.refunds.controller import OrderRefundController, RefundController
 from sptenants.registry.access import access
 from sptenants.registry.controller import TenantController
 from sptenants.sessions.controller import MiniSessionController
+from sptenants.webhooks.controller import (
+    DeliveryController,
+    EventController,
+    WebhookEndpointController,
+)
 
 MAX_BODY_BYTES = 256 * 1024
 """For every route that does not ask for less itself (failure catalogue X09)."""
@@ -41,8 +49,15 @@ MAX_BODY_BYTES = 256 * 1024
 API_HANDLERS: Sequence[ControllerRouterHandler] = (
     MiniSessionController,
     MiniOrderController,
+    AdoptionController,
     OrderController,
+    OrderRefundController,
+    RefundController,
     EventController,
+    WebhookEndpointController,
+    DeliveryController,
+    AnomalyController,
+    HealController,
     TenantController,
 )
 

@@ -32,6 +32,7 @@ from sptenants.orders.models import Order
 from sptenants.orders.states import OrderStatus
 from sptenants.registry.access import RequestFacts, access
 from sptenants.registry.errors import Unauthenticated
+from sptenants.webhooks.deliverer import Deliverer
 
 HEARTBEAT_STALE = timedelta(seconds=30)
 _KINDS = frozenset({"payment", "refund"})
@@ -50,6 +51,11 @@ class Health:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._head = head()
+
+    @property
+    def open_breakers(self) -> int:
+        """Lines to WeChat that this process leaves alone because it is down."""
+        return self._services.gateways.open_breakers
 
     async def checks(self) -> tuple[Check, ...]:
         """Return every condition for taking money, each with its own outcome."""
@@ -118,10 +124,16 @@ async def metrics_page(
     request: Request[Any, Any, Any],
     settings: NamedDependency[Settings],
     database: NamedDependency[Database],
+    deliverer: NamedDependency[Deliverer],
+    health: NamedDependency[Health],
 ) -> Response[bytes]:
     """Figures of this web process, and of the database. Without a token set, for this machine only."""
     _require_reader(request, settings)
     await _count(database)
+    metrics.OPEN_BREAKERS.set(health.open_breakers)
+    backlog = await deliverer.backlog()
+    metrics.WEBHOOK_BACKLOG.set(backlog.unfinished)
+    metrics.WEBHOOK_OVERDUE.set(backlog.overdue_s)
     return Response(generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -14,6 +14,7 @@ for _module in (
     "sptenants.notify.models",
     "sptenants.orders.models",
     "sptenants.prices.models",
+    "sptenants.refunds.models",
     "sptenants.registry.models",
     "sptenants.sessions.models",
     "sptenants.webhooks.models",

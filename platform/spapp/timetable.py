@@ -26,10 +26,12 @@ class Entry:
     run: Callable[[], Awaitable[int]]
     is_due_work: bool = False
     """Whether `wxsp run-due` does it too: work that waits for somebody, unlike upkeep."""
+    to_its_end: Callable[[], Awaitable[int]] | None = None
+    """What `wxsp run-due` does instead, where `run` only sets things going."""
 
 
 def entries(services: Services, worker_id: str) -> tuple[Entry, ...]:
-    outbox = OutboxRunner(services.database, services.clock, {}, worker_id)
+    outbox = OutboxRunner(services.database, services.clock, {}, worker_id, default=services.fan_out)
     started_at = services.clock.now()
 
     async def beat() -> int:
@@ -48,6 +50,17 @@ def entries(services: Services, worker_id: str) -> tuple[Entry, ...]:
     return (
         Entry("heartbeat", HEARTBEAT_S, beat),
         Entry("outbox", 1.0, lambda: outbox.run_once(BATCH), is_due_work=True),
+        Entry(
+            "webhooks",
+            1.0,
+            services.deliverer.run_once,
+            is_due_work=True,
+            to_its_end=services.deliverer.drain,
+        ),
         Entry("healing", 1.0, lambda: services.healing.run_due(BATCH), is_due_work=True),
+        Entry("silence", 30.0, lambda: services.silence.run_due(BATCH), is_due_work=True),
+        Entry("refunds", 1.0, lambda: services.refund_healing.run_due(BATCH), is_due_work=True),
+        Entry("double_payments", 30.0, lambda: services.double_payments.run_due(BATCH), is_due_work=True),
+        Entry("outside_refunds", 30.0, services.outside_watch.run_due, is_due_work=True),
         Entry("housekeeping", 600.0, tidy),
     )

@@ -7,8 +7,9 @@ import fcntl
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 from sqlalchemy.engine import make_url
@@ -25,15 +26,21 @@ _log = structlog.get_logger("wxsp.worker")
 
 
 class Worker:
-    """Runs every entry at its own pace, so that a slow one holds up none of the others."""
+    """Runs every entry at its own pace, so that a slow one holds up none of the others.
 
-    def __init__(self, timetable: Sequence[Entry]) -> None:
+    `finish` ends what entries set going and did not wait for; it begins with the stop.
+    """
+
+    def __init__(
+        self, timetable: Sequence[Entry], finish: Callable[[], Coroutine[Any, Any, None]] | None = None
+    ) -> None:
         self._timetable = tuple(timetable)
+        self._finish = finish
         self._stop = asyncio.Event()
 
     @classmethod
     def of(cls, services: Services) -> Worker:
-        return cls(entries(services, new_worker_id()))
+        return cls(entries(services, new_worker_id()), services.deliverer.stop)
 
     def stop(self) -> None:
         """Begin nothing new; `run` returns when what is under way has finished."""
@@ -43,6 +50,8 @@ class Worker:
         """Work until `stop`; then finish within DRAIN_S (failure catalogue D11)."""
         tasks = [asyncio.create_task(self._repeat(entry), name=entry.name) for entry in self._timetable]
         await self._stop.wait()
+        if self._finish is not None:
+            tasks.append(asyncio.create_task(self._finish(), name="finish"))
         _done, late = await asyncio.wait(tasks, timeout=DRAIN_S)
         for task in late:
             _log.warning("worker.cut", entry=task.get_name())
@@ -71,7 +80,7 @@ async def run_due(services: Services) -> dict[str, int]:
     for entry in entries(services, new_worker_id()):
         if entry.is_due_work:
             done[entry.name] = 0
-            while (count := await entry.run()) > 0:
+            while (count := await (entry.to_its_end or entry.run)()) > 0:
                 done[entry.name] += count
     return done
 

@@ -11,18 +11,26 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from sqlalchemy import update
 from tests.support.databases import sqlite_url
+from tests.support.house import MASTER_KEY
 from tests.support.shop import PASSWORD, Shop, fill
+from tests.support.till import CLIENT_BUNDLE, KEY
 from tests.support.visitor import site_environment
 
+from spcore.db.base import table_of
 from spcore.db.engine import Database
+from spcore.providers.keys import put_key
+from spcore.providers.models import KeyKind, Provider
+from spcore.vault import Vault
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "var" / "screenshots"
 FLAGS = (
@@ -35,6 +43,11 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+UNREACHABLE = {"WXSP_SIMULATOR_URL": "http://127.0.0.1:9", "WXSP_SIMULATOR_TLS_URL": "https://127.0.0.1:9"}
+"""Nobody listens there: what pages show must not wait for WeChat."""
+APPROVAL_ABOVE = 5_000
+"""Fen: refunds above wait for a second person, so that they need no WeChat either."""
+
 # Runs before the page's own scripts and keeps what the browser refused.
 WATCH_POLICY = """
 addEventListener("securitypolicyviolation", (event) => console.error("CSP", event.violatedDirective,
@@ -78,7 +91,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    environment = os.environ | site_environment(database_url, url)
+    environment = os.environ | site_environment(database_url, url) | UNREACHABLE
     program = [sys.executable, "-m", "spapp.cli", "serve", "--port", str(port)]
     with (folder / "serve.log").open("wb") as log:
         server = subprocess.Popen(program, cwd=folder, env=environment, stdout=log, stderr=log)
@@ -93,9 +106,32 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 async def _fill(database_url: str) -> Shop:
     database = Database(database_url)
     try:
-        return await fill(database, datetime.now(UTC))
+        shop = await fill(database, datetime.now(UTC))
+        await _make_ready_to_refund(database, shop)
+        return shop
     finally:
         await database.close()
+
+
+async def _make_ready_to_refund(database: Database, shop: Shop) -> None:
+    provider_id, vault = shop.providers[0].provider_id, Vault([MASTER_KEY])
+    async with database.write(shop.providers[0]) as session:
+        common: dict[str, Any] = {"provider_id": provider_id, "now": shop.now}
+        await put_key(session, vault, kind=KeyKind.API_V2, secret=KEY.encode(), **common)
+        await put_key(
+            session,
+            vault,
+            kind=KeyKind.CLIENT_CERTIFICATE,
+            secret=CLIENT_BUNDLE,
+            label="5157F09E",
+            not_after=shop.now + timedelta(days=365),
+            **common,
+        )
+        await session.execute(
+            update(table_of(Provider))
+            .where(Provider.id == provider_id)
+            .values(refund_approval_above=APPROVAL_ABOVE)
+        )
 
 
 def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -91,6 +91,20 @@ async def test_D11_work_under_way_is_finished_after_a_stop() -> None:
     assert finished == [True]
 
 
+async def test_D11_what_was_set_going_is_ended_together_with_the_work() -> None:
+    begun, ended = asyncio.Event(), []
+
+    async def work() -> int:
+        begun.set()
+        return 0
+
+    async def finish() -> None:
+        ended.append(True)
+
+    await run_until(begun.is_set, Worker([Entry("work", 60.0, work)], finish))
+    assert ended == [True]
+
+
 async def test_D11_work_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "DRAIN_S", 0.1)
 
@@ -139,7 +153,25 @@ async def until(reached: Callable[[], bool]) -> None:
 
 
 async def test_everything_due_is_done_once_and_counted(services: Services) -> None:
-    assert await run_due(services) == {"outbox": 0, "healing": 0}
+    done = await run_due(services)
+    assert {"outbox", "webhooks", "healing"} <= done.keys()
+    assert set(done.values()) == {0}
+
+
+async def test_what_an_entry_only_sets_going_is_done_to_its_end_on_request(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [3, 1]
+
+    async def to_its_end() -> int:
+        return left.pop(0) if left else 0
+
+    async def set_going() -> int:
+        raise AssertionError("nobody would wait for it")
+
+    entry = Entry("webhooks", 1.0, set_going, is_due_work=True, to_its_end=to_its_end)
+    monkeypatch.setattr(worker, "entries", lambda *_: (entry,))
+    assert await run_due(services) == {"webhooks": 4}
 
 
 async def test_sessions_and_answers_that_are_over_are_deleted_for_every_tenant(

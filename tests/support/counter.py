@@ -10,13 +10,20 @@ import httpx
 from litestar import Litestar, Request
 from litestar.di import Provide
 from litestar.types import ASGIApp, Receive, Scope, Send
+from tests.support.refund_desk import build_desk
 from tests.support.till import MINI, Till
 
 from spapp.web import problems
+from sptenants.anomalies.controller import AnomalyController, HealController
+from sptenants.anomalies.service import Anomalies
 from sptenants.notify.controller import NotifyController
-from sptenants.orders.controller import EventController, OrderController
+from sptenants.orders.adoption_controller import AdoptionController
+from sptenants.orders.controller import OrderController
 from sptenants.orders.mini_controller import MiniOrderController
+from sptenants.refunds.controller import OrderRefundController, RefundController
 from sptenants.registry.caller import Payer
+from sptenants.webhooks.controller import EventController
+from sptenants.webhooks.reader import WebhookReader
 
 CHOSEN = "x-test-tenant"
 OPENID = "x-test-openid"
@@ -47,12 +54,29 @@ async def counter(till: Till) -> AsyncIterator[httpx.AsyncClient]:
     def value(given: Any) -> Provide:
         return Provide(lambda: given, sync_to_thread=False)
 
+    desk = build_desk(till)
     app = Litestar(
-        [OrderController, EventController, MiniOrderController, NotifyController],
+        [
+            AdoptionController,
+            OrderController,
+            MiniOrderController,
+            OrderRefundController,
+            RefundController,
+            AnomalyController,
+            HealController,
+            EventController,
+            NotifyController,
+        ],
         dependencies={
             "orders": value(till.orders),
             "order_reader": value(till.reader),
+            "webhook_reader": value(WebhookReader(till.database)),
             "notify": value(till.notify),
+            "adoption": value(till.adoption),
+            "anomalies": value(Anomalies(till.database, till.clock)),
+            "refunds": value(desk.service),
+            "refund_reader": value(desk.reader),
+            "refund_notices": value(desk.notices),
             "caller": Provide(caller, sync_to_thread=False),
             "payer": Provide(payer, sync_to_thread=False),
             "language": Provide(language, sync_to_thread=False),

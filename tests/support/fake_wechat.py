@@ -13,17 +13,28 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wechatpay.call import CallRecord
-from wechatpay.credentials import Credentials, SignType, V2Key
+from wechatpay.credentials import ClientCertificate, Credentials, SignType, V2Key
 from wechatpay.errors import BadAnswerSignature, NotSent, Refused, UnknownOutcome, WechatPayError
 from wechatpay.explain import explain
-from wechatpay.gateway import Closed, NewOrder, OrderState, Prepay, TradeState
-from wechatpay.identifiers import AppId, MchId, OpenId, OutTradeNo, PrepayId, SubMchId, TransactionId
+from wechatpay.gateway import Closed, NewOrder, OrderState, Prepay, Reversed, TradeState, TradeType
+from wechatpay.identifiers import (
+    AppId,
+    AuthCode,
+    MchId,
+    OpenId,
+    OutTradeNo,
+    PrepayId,
+    SubMchId,
+    TransactionId,
+)
 from wechatpay.money import Fen
 from wechatpay.v2 import envelope, signing
 from wechatpay.v2.fields import wire_time
 
 Hook = Callable[[], Awaitable[None]]
 PAYER = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+_WITHOUT_EFFECT = frozenset({"lost", "not_sent", "system_error", "recall"})
+_UNPAID = frozenset({TradeState.NOTPAY, TradeState.USERPAYING})
 
 
 @dataclass(slots=True)
@@ -54,6 +65,10 @@ class FakeWechat:
     numbers: list[str] = field(default_factory=list)
     """Every out_trade_no that was ever placed, in order."""
     payments: int = 0
+    charged: list[str] = field(default_factory=list)
+    """Every payment code that was charged or tried, in order."""
+    given_back: int = 0
+    """Payments undone by reversing."""
 
     def of(self, mode: str, api_version: str, provider_id: str) -> FakeWechat:
         assert mode == "test"
@@ -68,13 +83,16 @@ class FakeWechat:
         fault = self._take("unifiedorder")
         number = order.out_trade_no.text
         self.numbers.append(number)
-        if fault not in {"lost", "not_sent", "system_error"} and not (fault or "").startswith("refuse"):
+        assert order.trade_type is not TradeType.MICROPAY
+        if _takes_effect(fault):
             self._place(credentials, order)
         await self._ending("unifiedorder", fault)
         known = self.books[number]
         known.prepays += 1
         code_url = f"weixin://wxpay/bizpayurl?pr={number[-7:]}" if order.trade_type == "NATIVE" else None
-        return Prepay(PrepayId(f"wx21{number}{known.prepays:06d}"), code_url, _call("unifiedorder"))
+        prepay_id = f"wx21{number}{known.prepays:06d}"
+        h5_url = f"https://wx.tenpay.com/checkmweb?prepay_id={prepay_id}" if order.scene else None
+        return Prepay(PrepayId(prepay_id), code_url, h5_url, _call("unifiedorder"))
 
     def _place(self, credentials: Credentials, order: NewOrder) -> None:
         known = self.books.get(order.out_trade_no.text)
@@ -83,10 +101,42 @@ class FakeWechat:
             return
         if known.state.was_paid:
             raise refused("unifiedorder", "ORDERPAID")
-        if known.state is TradeState.CLOSED:
+        if known.state in {TradeState.CLOSED, TradeState.REVOKED}:
             raise refused("unifiedorder", "ORDERCLOSED")
         if known.order != order:
             raise refused("unifiedorder", "INVALID_REQUEST", "201 商户订单号重复")
+
+    async def charge(self, credentials: Credentials, order: NewOrder, auth_code: AuthCode) -> OrderState:
+        """Faults of its own: `typing` asks for the password, `payerror` leaves a failed payment behind."""
+        fault = self._take("micropay")
+        number = order.out_trade_no.text
+        self.numbers.append(number)
+        assert order.trade_type is TradeType.MICROPAY
+        assert number not in self.books, "a payment code's order is charged once"
+        assert auth_code.text not in self.charged, "a payment code is used once"
+        self.charged.append(auth_code.text)
+        if _takes_effect(fault):
+            known = Known(order, credentials.identity(), credentials.sign_type)
+            self.books[number] = known
+            known.state = _AT_THE_TILL.get((fault or "").partition(":")[0], TradeState.NOTPAY)
+            if known.state is TradeState.NOTPAY:
+                self.pay(number, order.time_start)
+        await self._ending("micropay", fault)
+        return replace(_state(self.books[number]), call=_call("micropay"))
+
+    async def reverse(
+        self, credentials: Credentials, certificate: ClientCertificate, out_trade_no: OutTradeNo
+    ) -> Reversed:
+        """A fault of its own: `recall` wants the same call again, nothing being done yet."""
+        fault = self._take("reverse")
+        assert certificate.key_pem
+        known = self._known(credentials, out_trade_no, "reverse")
+        assert known.order.trade_type is TradeType.MICROPAY
+        if _takes_effect(fault):
+            self.given_back += known.state.was_paid
+            known.state = TradeState.REVOKED
+        await self._ending("reverse", None if fault == "recall" else fault)
+        return Reversed(_call("reverse"), again=fault == "recall")
 
     async def query(self, credentials: Credentials, out_trade_no: OutTradeNo) -> OrderState:
         await self._ending("orderquery", self._take("orderquery"))
@@ -100,8 +150,9 @@ class FakeWechat:
         known = self._known(credentials, out_trade_no, "closeorder")
         if known.state.was_paid:
             raise refused("closeorder", "ORDERPAID")
+        assert known.order.trade_type is not TradeType.MICROPAY, "only reversing is allowed"
         already = known.state is TradeState.CLOSED
-        if fault not in {"lost", "not_sent", "system_error"}:
+        if _takes_effect(fault):
             known.state = TradeState.CLOSED
         await self._ending("closeorder", fault)
         return Closed(_call("closeorder"), already=already)
@@ -109,7 +160,7 @@ class FakeWechat:
     def pay(self, number: str, at: datetime, *, amount: int | None = None) -> Known:
         """The payer pays, whether anybody is told or not."""
         known = self.books[number]
-        assert known.state is TradeState.NOTPAY, known.state
+        assert known.state in _UNPAID, known.state
         self.payments += 1
         known.state = TradeState.SUCCESS
         known.amount = Fen(amount) if amount is not None else known.order.amount
@@ -146,7 +197,8 @@ class FakeWechat:
 
     def _known(self, credentials: Credentials, out_trade_no: OutTradeNo, operation: str) -> Known:
         known = self.books.get(out_trade_no.text)
-        if known is None or known.identity != credentials.identity():
+        # The app an order was paid in is no part of whose it is (wechatpay-v2 4.4).
+        if known is None or _whose(known.identity) != _whose(credentials.identity()):
             raise refused(operation, "ORDERNOTEXIST")
         return known
 
@@ -160,6 +212,17 @@ class FakeWechat:
             await hook()
         if fault is not None:
             raise _ended(operation, fault)
+
+
+_AT_THE_TILL = {"typing": TradeState.USERPAYING, "payerror": TradeState.PAYERROR}
+
+
+def _takes_effect(fault: str | None) -> bool:
+    return fault not in _WITHOUT_EFFECT and not (fault or "").startswith("refuse")
+
+
+def _whose(identity: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in identity.items() if name != "sub_appid"}
 
 
 def refused(operation: str, code: str, message: str = "") -> Refused:
@@ -183,6 +246,10 @@ def _ended(operation: str, fault: str) -> WechatPayError:
             error = NotSent("connect")
         case "bad_signature":
             error = BadAnswerSignature()
+        case "payerror":
+            return refused(operation, code, "支付失败")
+        case "typing":
+            error = UnknownOutcome("USERPAYING")
         case "system_error" | "system_error_with_effect":
             error = UnknownOutcome("SYSTEMERROR")
         case _:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.support.certificates import client_certificate
 
 CLI = [sys.executable, "-P", "-m", "spapp.cli"]
 CODE_ROOTS = [str(Path(__file__).parents[2] / root) for root in ("platform", "tenants")]
@@ -25,7 +26,7 @@ PATIENCE_S = 30.0
 
 PARTNER, BANK, MERCHANT = "1900000109", "1900006511", "1900000333"
 COFFEE, FLOWERS, SLOW, MARKET = "1600000021", "1600000038", "1600000077", "1610000052"
-COFFEE_APP, COFFEE_PAGE = "wx3f8c21d0b7e6a91c", "wx7e40b15c92d8a6f3"
+COFFEE_APP, COFFEE_PAGE, COFFEE_PHONE = "wx3f8c21d0b7e6a91c", "wx7e40b15c92d8a6f3", "wx5555eeee6666ffff"
 SHARED_APP, MARKET_APP, MERCHANT_APP = "wx5a1c0d2e7b9f4836", "wx91d4a7e02c5b8f36", "wx7777777777777777"
 PASSWORD = "violet otter 91 crossing"
 
@@ -46,7 +47,16 @@ def import_document() -> dict[str, Any]:
                     _person("viewer@example.com", "provider_viewer"),
                 ],
                 "tenants": [
-                    _tenant("晨曦咖啡", COFFEE, [_mini(COFFEE_APP, "merchant"), shared])
+                    _tenant(
+                        "晨曦咖啡",
+                        COFFEE,
+                        [
+                            _mini(COFFEE_APP, "merchant"),
+                            shared,
+                            {"sub_appid": COFFEE_PAGE, "kind": "official_account", "owner": "merchant"},
+                            {"sub_appid": COFFEE_PHONE, "kind": "app", "owner": "merchant"},
+                        ],
+                    )
                     | {
                         "members": [{"email": "b@example.com", "role": "merchant_user", "password": PASSWORD}]
                     },
@@ -64,6 +74,7 @@ def import_document() -> dict[str, Any]:
 
 
 def _provider(name: str, kind: str, mch_id: str, appid: str, sign_type: str) -> dict[str, Any]:
+    certificate = client_certificate(mch_id)
     return {
         "name": name,
         "mode": "test",
@@ -73,6 +84,8 @@ def _provider(name: str, kind: str, mch_id: str, appid: str, sign_type: str) -> 
         "api_version": "v2",
         "sign_type": sign_type,
         "api_v2_key": _key(),
+        "client_cert_pem": certificate.cert_pem.decode(),
+        "client_key_pem": certificate.key_pem.decode(),
         "api_keys": [{"name": "ops"}],
     }
 
@@ -131,11 +144,12 @@ class Program:
 
 @dataclass
 class Tenant:
-    """What a merchant was given: an id, a key, and the path WeChat will call."""
+    """What a merchant was given: an id, a key, the path WeChat will call, and the secret of its webhook."""
 
     id: str
     key: str
     notify_url: str
+    webhook_secret: str | None = None
 
 
 @dataclass
@@ -144,6 +158,7 @@ class Installation:
     env: dict[str, str]
     url: str
     simulator_url: str
+    simulator_tls_url: str
     programs: list[Program] = field(default_factory=list)
     tenants: dict[str | None, Tenant] = field(default_factory=dict)
     provider_keys: dict[str, str] = field(default_factory=dict)
@@ -172,6 +187,16 @@ class Installation:
         if answers is not None:
             self.wait(answers, program)
         return program
+
+    def start_simulator(self) -> Program:
+        """Start WeChat; its books are in a file, so that it can be stopped and come back."""
+        return self.start(
+            "simulator",
+            *("--port", self.simulator_url.rsplit(":", 1)[1]),
+            *("--tls-port", self.simulator_tls_url.rsplit(":", 1)[1]),
+            *("--database", str(self.folder / "wechat.db")),
+            name="simulator",
+        )
 
     def wait(self, url: str, program: Program) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -211,9 +236,9 @@ class Installation:
 
     # --- what people and programs outside do -----------------------------------------------------
 
-    def fill(self) -> None:
+    def fill(self, document: dict[str, Any] | None = None) -> None:
         """Register everybody with the simulator and import them."""
-        self.document = import_document()
+        self.document = document or import_document()
         self.control("providers", self.document)
         done = self.command("import", "-", "--json", given=json.dumps(self.document).encode())
         assert done.returncode == 0, done.stderr.decode()
@@ -224,6 +249,7 @@ class Installation:
                     tenant["id"],
                     tenant["api_keys"][0]["secret"],
                     tenant["notify_urls"]["v2"]["payment"],
+                    next((made["secret"] for made in tenant["webhooks"]), None),
                 )
 
     def control(self, what: str, document: dict[str, Any] | None = None) -> Any:
@@ -309,12 +335,7 @@ class Installation:
 def installed(folder: Path, database_url: str) -> Iterator[Installation]:
     """Run simulator, web and (on PostgreSQL) a worker over a migrated database, with everybody imported."""
     with bare(folder, database_url) as made:
-        simulator = made.start(
-            "simulator",
-            *("--port", made.simulator_url.rsplit(":", 1)[1]),
-            *("--tls-port", str(free_port())),
-            name="simulator",
-        )
+        simulator = made.start_simulator()
         web = made.start("serve", "--port", made.url.rsplit(":", 1)[1], name="web")
         if database_url.startswith("postgresql"):
             made.start("worker", name="worker")
@@ -327,7 +348,7 @@ def installed(folder: Path, database_url: str) -> Iterator[Installation]:
 @contextlib.contextmanager
 def bare(folder: Path, database_url: str) -> Iterator[Installation]:
     """An installation in which nothing runs yet."""
-    web, plain = free_port(), free_port()
+    web, plain, secure = free_port(), free_port(), free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith("WXSP_")}
     made = Installation(
         folder,
@@ -338,9 +359,11 @@ def bare(folder: Path, database_url: str) -> Iterator[Installation]:
             "WXSP_MASTER_KEY": "A" * 43,
             "WXSP_PUBLIC_URL": f"http://127.0.0.1:{web}",
             "WXSP_SIMULATOR_URL": f"http://127.0.0.1:{plain}",
+            "WXSP_SIMULATOR_TLS_URL": f"https://127.0.0.1:{secure}",
         },
         f"http://127.0.0.1:{web}",
         f"http://127.0.0.1:{plain}",
+        f"https://127.0.0.1:{secure}",
     )
     try:
         yield made

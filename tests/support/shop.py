@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import insert
+from tests.support.shop_money import LONG_REASON, add_anomaly, add_refund
 
 from spapp.accounts.models import Membership, Person, Role
 from spapp.accounts.passwords import hash_password
@@ -49,6 +50,10 @@ class Shop:
     """Order ids by what stands out about them."""
     people: dict[str, str] = field(default_factory=dict)
     """E-mail addresses by role."""
+    refunds: dict[str, str] = field(default_factory=dict)
+    """Refund ids by what stands out about them."""
+    anomalies: dict[str, str] = field(default_factory=dict)
+    """Ids of what is on the work list, by kind or by what stands out."""
 
 
 async def fill(database: Database, now: datetime, *, plain_orders: int = 45) -> Shop:
@@ -68,7 +73,49 @@ async def fill(database: Database, now: datetime, *, plain_orders: int = 45) -> 
     await _key(database, shop.tenants["晨曦咖啡"], shop.now)
     await _people(database, shop)
     await _orders(database, shop, plain_orders)
+    await _refunds(database, shop)
+    await _anomalies(database, shop)
     return shop
+
+
+async def _refunds(database: Database, shop: Shop) -> None:
+    coffee, gym, clinic = (shop.tenants[name] for name in ("晨曦咖啡", LONG_NAME, "仁康门诊部"))
+    ago = timedelta(seconds=15)
+    failure = {"api": "refund", "code": "TRADE_OVERDUE", "message": "订单已超过可退款的最大期限"}
+    made: Sequence[tuple[str, TenantScope, str, int, dict[str, Any]]] = (
+        ("full", coffee, "refunded", 120_000, {}),
+        ("succeeded", coffee, "partly", 20_000, {"reason": LONG_REASON}),
+        ("rejected", coffee, "partly", 500, {"status": "rejected", "failure": failure, "source": "api_key"}),
+        ("abnormal", gym, "largest", 88_800, {"status": "abnormal", "reserved": True}),
+        (
+            "waiting",
+            gym,
+            "largest",
+            500_000_00,
+            {"status": "requested", "approval": "waiting", "reserved": True, "created_by": "陈出纳"},
+        ),
+        ("other tenant", clinic, "other tenant", 4_500, {"status": "closed", "source": "wechat"}),
+    )
+    for place, (key, tenant, order, amount, shape) in enumerate(made):
+        at = shop.now - timedelta(minutes=3) + ago * place
+        order_id = shop.orders[order]
+        shop.refunds[key] = await add_refund(database, tenant, order_id, amount, at, **shape)
+
+
+async def _anomalies(database: Database, shop: Shop) -> None:
+    coffee, gym, clinic = (shop.tenants[name] for name in ("晨曦咖啡", LONG_NAME, "仁康门诊部"))
+    second = {"transaction_id": TRANSACTION_ID, "out_trade_no": "01JD3", "amount": 12_800}
+    mended = {"settled_by": "王敏", "note": "已与商户核对，通知地址的证书已更换。"}
+    made: Sequence[tuple[str, TenantScope, str, dict[str, Any]]] = (
+        ("silent_callback", coffee, "healed", mended),
+        ("double_payment", coffee, "latest", second),
+        ("amount_mismatch", gym, "mismatch", {"amount": 256_001, "fields": ["total_fee"]}),
+        ("late_payment", clinic, "other tenant", {"amount": 45_000}),
+    )
+    for place, (kind, tenant, order, shape) in enumerate(made):
+        at = shop.now - timedelta(minutes=2) + timedelta(seconds=15) * place
+        order_id = shop.orders[order]
+        shop.anomalies[kind] = await add_anomaly(database, tenant, kind, at, order_id=order_id, **shape)
 
 
 async def _provider(database: Database, shop: Shop, name: str, mch_id: str, mode: str) -> ProviderScope:
@@ -187,29 +234,40 @@ async def _people(database: Database, shop: Shop) -> None:
         (Role.PROVIDER_VIEWER, "李看", first.provider_id, None),
         (Role.MERCHANT_USER, "陈店长", merchant.provider_id, merchant.tenant_id),
     )
-    hashed = _password_hash()
     for role, name, provider_id, tenant_id in places:
-        person_id, email = new_id("per", shop.now), f"{role.value}@example.com"
-        person = {
-            "id": person_id,
-            "email": email,
-            "name": name,
-            "password_hash": hashed,
-            "status": "active",
-            "created_at": shop.now,
-        }
-        membership = {
-            "id": new_id("mbr", shop.now),
-            "person_id": person_id,
-            "role": role.value,
-            "provider_id": provider_id,
-            "tenant_id": tenant_id,
-            "created_at": shop.now,
-        }
-        async with database.write(DoorScope()) as session:
-            await session.execute(insert(table_of(Person)), [person])
-            await session.execute(insert(table_of(Membership)), [membership])
-        shop.people[role.value] = email
+        shop.people[role.value] = await hire(database, shop.now, role, name, provider_id, tenant_id)
+
+
+async def hire(
+    database: Database,
+    now: datetime,
+    role: Role,
+    name: str,
+    provider_id: str | None,
+    tenant_id: str | None = None,
+) -> str:
+    """Add a person in one role, who signs in with PASSWORD, and return their e-mail address."""
+    person_id, email = new_id("per", now), f"{role.value}@example.com"
+    person = {
+        "id": person_id,
+        "email": email,
+        "name": name,
+        "password_hash": _password_hash(),
+        "status": "active",
+        "created_at": now,
+    }
+    membership = {
+        "id": new_id("mbr", now),
+        "person_id": person_id,
+        "role": role.value,
+        "provider_id": provider_id,
+        "tenant_id": tenant_id,
+        "created_at": now,
+    }
+    async with database.write(DoorScope()) as session:
+        await session.execute(insert(table_of(Person)), [person])
+        await session.execute(insert(table_of(Membership)), [membership])
+    return email
 
 
 async def _orders(database: Database, shop: Shop, plain: int) -> None:
@@ -318,7 +376,7 @@ def _order(
             [note],
         )
     ]
-    attempt = owner | {
+    attempt: dict[str, Any] = owner | {
         "out_trade_no": out_trade_no,
         "order_id": order_id,
         "number": 1,
@@ -335,6 +393,7 @@ def _order(
         "sub_appid": "wx3f8c21d0b7e6a91c",
         "request": {},
         "prepay_id": None if status in ("failed", "submitting") else f"wx{out_trade_no}",
+        "transaction_id": transaction_id,
         "repeats": 0,
         "created_at": at,
     }

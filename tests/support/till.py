@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, update
-from tests.support.fake_wechat import PAYER, FakeWechat
+from tests.support.fake_refunds import RefundingWechat
+from tests.support.fake_wechat import PAYER
 from tests.support.house import MASTER_KEY, build_house
 
 from spcore.audit.actor import Actor
@@ -25,6 +27,7 @@ from spcore.vault import Vault
 from sptenants.notify.journal import Incoming
 from sptenants.notify.models import Notification
 from sptenants.notify.service import Answer, NotifyService
+from sptenants.orders.adoption import Adoption
 from sptenants.orders.commands import PlaceOrder
 from sptenants.orders.healing import Healing
 from sptenants.orders.reader import OrderDetail, OrderReader
@@ -47,6 +50,11 @@ APP = "wx5b77e40aa1c2d3e4"
 KEY = "0123456789abcdefghijklmnopqrstUV"
 PEER = "203.0.113.9"
 PUBLIC_URL = "https://pay.example.com"
+CLIENT_BUNDLE = b"".join(
+    b"-----BEGIN %b-----\nAA==\n-----END %b-----\n" % (kind, kind)
+    for kind in (b"CERTIFICATE", b"PRIVATE KEY")
+)
+"""An API certificate as far as a WeChat that is not reached over TLS can tell."""
 FACTS = RequestFacts("req_1", "198.51.100.7")
 
 
@@ -69,10 +77,11 @@ class Till:
     clock: Any
     keyring: Keyring
     vault: Vault
-    wechat: FakeWechat
+    wechat: RefundingWechat
     orders: OrderService
     notify: NotifyService
     healing: Healing
+    adoption: Adoption
     reader: OrderReader
     pauses: Pauses
     callers: list[Caller] = field(default_factory=list)
@@ -156,8 +165,9 @@ def wanted(no: str = "T1", **changes: Any) -> PlaceOrder:
 async def build_till(database: Database, clock: Clock, *, tenants: int = 2, **provider: Any) -> Till:
     """Build a till; `provider` overrides columns of the provider, such as `sign_type`."""
     vault = Vault([MASTER_KEY])
-    keyring, wechat, pauses = Keyring(database, vault, clock), FakeWechat(), Pauses()
+    keyring, wechat, pauses = Keyring(database, vault, clock), RefundingWechat(), Pauses()
     services = (database, clock, keyring, wechat)
+    adoption = Adoption(*services)
     till = Till(
         database=database,
         clock=clock,
@@ -167,8 +177,9 @@ async def build_till(database: Database, clock: Clock, *, tenants: int = 2, **pr
         orders=OrderService(
             *services, Prices(database), public_url=PUBLIC_URL, jitter=lambda: 0.5, sleep=pauses
         ),
-        notify=NotifyService(database, clock, Door(database, clock), keyring, wechat),
+        notify=NotifyService(database, clock, Door(database, clock), keyring, wechat, adoption),
         healing=Healing(*services, jitter=lambda: 0.5),
+        adoption=adoption,
         reader=OrderReader(database, clock),
         pauses=pauses,
     )
@@ -193,6 +204,16 @@ async def add_provider(
             kind=KeyKind.API_V2,
             secret=key.encode(),
             now=now,
+        )
+        await put_key(
+            session,
+            till.vault,
+            provider_id=scope.provider_id,
+            kind=KeyKind.CLIENT_CERTIFICATE,
+            secret=CLIENT_BUNDLE,
+            now=now,
+            label="5157F09E",
+            not_after=now + timedelta(days=365),
         )
         if number == 1:
             await session.execute(insert(table_of(AppClaim)), _claims(scope))

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import pyotp
 from sqlalchemy import CursorResult, Update, delete, func, insert, or_, select, update
@@ -55,6 +55,7 @@ NOTHING_TO_RESET = Text(
 )
 
 Proof: TypeAlias = Literal["totp", "recovery_code"]
+T = TypeVar("T")
 
 _SECRET_BYTES = 20  # as long as the output of HMAC-SHA1 (RFC 4226, requirement R6)
 _RECOVERY_BYTES = 10  # 80 bits: enough that a plain hash of it cannot be searched
@@ -194,6 +195,20 @@ class SecondFactors:
 
         return await self._challenge(staff, code, visitor, "remove", forget)
 
+    async def prove(self, staff: Staff, code: str, visitor: Visitor, purpose: str) -> None:
+        """Take a current code for one sensitive act, named by `purpose` (S12). The session stays as it is.
+
+        Raises SecondFactorRefused and TooManyAttempts.
+        """
+
+        async def note(session: AsyncSession, proof: Proof) -> Proof:
+            await self._accounts.audit(
+                session, staff, "second_factor.given", visitor, at=purpose, second_factor=proof
+            )
+            return proof
+
+        await self._challenge(staff, code, visitor, purpose, note)
+
     async def reset(self, email: str, actor: Actor) -> str:
         """Forget the second factor of somebody who lost it, and end their sessions. Return the person's id.
 
@@ -216,24 +231,24 @@ class SecondFactors:
         code: str,
         visitor: Visitor,
         purpose: str,
-        effect: Callable[[AsyncSession, Proof], Awaitable[SignedIn]],
-    ) -> SignedIn:
+        effect: Callable[[AsyncSession, Proof], Awaitable[T]],
+    ) -> T:
         """Run `effect` in the transaction in which `code` was taken; refusals are committed too."""
         subjects = throttle.Subjects.of(f"second-factor:{staff.person_id}", visitor.peer)
-        now, opened = self._clock.now(), None
+        now, done = self._clock.now(), None
         async with self._database.write(DoorScope()) as session:
             refused_until = await throttle.charge(session, subjects, now)
             proof = await self._take(session, staff.person_id, code) if refused_until is None else None
             if proof is not None:
                 await throttle.forgive(session, subjects, now)
-                opened = await effect(session, proof)
+                done = await effect(session, proof)
             elif refused_until is None:
                 await self._accounts.audit(session, staff, "second_factor.refused", visitor, at=purpose)
         if refused_until is not None:
             raise TooManyAttempts(refused_until, now)
-        if opened is None:
+        if done is None:
             raise SecondFactorRefused()
-        return opened
+        return done
 
     async def _take(self, session: AsyncSession, person_id: str, code: str) -> Proof | None:
         """Use `code` up and say what it was; None for a wrong, an old or a used one."""

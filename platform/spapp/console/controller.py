@@ -12,20 +12,20 @@ from litestar.response import Redirect
 from spapp.accounts.models import Role
 from spapp.accounts.service import Staff
 from spapp.console.choices import tenant_choices
-from spapp.console.desk import Desk, OrderDesk
-from spapp.console.order_pages import Rights
+from spapp.console.desk import Desk, order_desk
+from spapp.console.workplace import Rights, Workplace
 from spapp.web.i18n import N_
 from spapp.web.pages import AnyRequest
 from spcore.clock import Clock
 from spcore.db.engine import Database
 from spcore.db.scope import ProviderScope
-from sptenants.orders.reader import OrderReader
-from sptenants.orders.service import OrderService
 from sptenants.registry.access import access
 
 READERS = (Role.PROVIDER_OWNER, Role.PROVIDER_OPERATOR, Role.PROVIDER_FINANCE, Role.PROVIDER_VIEWER)
 MAY_SYNC = (Role.PROVIDER_OWNER, Role.PROVIDER_OPERATOR, Role.PROVIDER_FINANCE)
 MAY_CLOSE = (Role.PROVIDER_OWNER, Role.PROVIDER_OPERATOR)
+MAY_REFUND = (Role.PROVIDER_OWNER, Role.PROVIDER_FINANCE)
+MAY_RESOLVE = MAY_SYNC
 
 _ORDERS = "/console/orders"
 
@@ -36,32 +36,32 @@ def provider_scope(staff: Staff) -> ProviderScope:
     return ProviderScope(staff.provider_id)
 
 
-async def provide_desk(
+async def _provide_place(
     request: AnyRequest,
     staff: NamedDependency[Staff],
-    order_reader: NamedDependency[OrderReader],
-    orders: NamedDependency[OrderService],
     clock: NamedDependency[Clock],
     database: NamedDependency[Database],
-) -> OrderDesk:
-    return OrderDesk(
-        request,
-        database,
-        staff,
-        order_reader,
-        orders,
-        clock.now(),
-        scope=provider_scope(staff),
-        base=_ORDERS,
-        heading=N_("支付订单"),
-        rights=Rights(sync=staff.role in MAY_SYNC, close=staff.role in MAY_CLOSE, tenant_page=True),
+) -> Workplace:
+    rights = Rights(
+        sync=staff.role in MAY_SYNC,
+        close=staff.role in MAY_CLOSE,
+        refund=staff.role in MAY_REFUND,
+        approve=staff.role in MAY_REFUND,
+        resolve=staff.role in MAY_RESOLVE,
+        refund_pages=True,
+        tenant_page=True,
     )
+    scope = provider_scope(staff)
+    return Workplace(request, database, staff, clock.now(), scope, "/console", _ORDERS, rights)
+
+
+provider_place = Provide(_provide_place)
 
 
 class ConsoleController(Controller):
     path = "/console"
     opt = access("console", *READERS)
-    dependencies = {"desk": Provide(provide_desk)}  # noqa: RUF012 - the framework reads it from the class
+    dependencies = {"place": provider_place, "desk": order_desk(N_("支付订单"))}  # noqa: RUF012 - the framework reads it
     include_in_schema = False
 
     @get("/")

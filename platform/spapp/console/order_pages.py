@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from markupsafe import Markup
+
+from spapp.console.order_figures import counted
+from spapp.console.qr import qr_code
 from spapp.console.query import OrderQuery
-from spapp.console.words import MODE, SOURCE, TRADE_TYPE, Chip, Tone, notify_chip, order_chips
+from spapp.console.refund_views import RefundLine, refundable
+from spapp.console.words import ATTEMPT, MODE, SOURCE, TRADE_TYPE, Chip, notify_chip, order_chips
+from spapp.console.workplace import Notice, Rights, Workplace
 from spapp.web.i18n import N_
-from spapp.web.pages import money
 from spcore.errors import Text
-from sptenants.orders.figures import Count, Figures
+from sptenants.orders.figures import Count
 from sptenants.orders.filters import Tab
 from sptenants.orders.reader import OrderDetail, OrderRow
 from sptenants.orders.records import OrderRecord
 from sptenants.orders.states import OrderStatus
 from sptenants.orders.timeline import Entry
+from sptenants.refunds.records import RefundRecord
 from wechatpay.money import Fen
 
 _TABS = {
@@ -32,6 +38,8 @@ TIMELINE_FILTERS = (
     ("all", N_("全部")),
     ("gateway", N_("网关")),
     ("notify", N_("通知")),
+    ("webhook", N_("Webhook")),
+    ("refund", N_("退款")),
     ("manual", N_("人工")),
 )
 _ICONS = {
@@ -40,7 +48,14 @@ _ICONS = {
     "pay_params.issued": "device-mobile",
     "notify.received": "bell",
     "operator.action": "user",
+    "order.healed": "heart-rate-monitor",
+    "refund": "receipt-refund",
+    "webhook.attempt": "webhook",
 }
+CODE_URL_LIVES = timedelta(hours=2)
+H5_URL_LIVES = timedelta(minutes=5)
+"""Counted from the answer to the order (wechatpay-v2 2.6)."""
+
 _STATUS_ICONS = {"ok": "circle-check", "bad": "alert-triangle", "wait": "clock", "mute": "ban"}
 
 _ANOMALY_NOTES = {
@@ -63,6 +78,10 @@ _ANOMALY_NOTES = {
         "The payment arrived after the order was closed. Ask the merchant whether to deliver or to refund.",
     ),
 }
+_CLOSE_NOTE = Text(
+    "已请求关单：微信要求下单满 5 分钟后才能关闭，到时会自动完成。",
+    "Closing was asked for. WeChat allows it five minutes after the order was made.",
+)
 _UNCLEAR_NOTE = Text(
     "微信侧是否已受理尚不明确，系统正在自动查单，结果以查单为准；不要重复下单。",
     "Whether WeChat took the order is not known yet. It is being asked, and its answer decides; do not order"
@@ -76,18 +95,6 @@ class TabLink:
     url: str
     active: bool
     count: str
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One cell of the strip; `direction` is `up` or `dn` for a change against the day before."""
-
-    word: str
-    value: str
-    note: Text
-    direction: str = ""
-    alarming: bool = False
-    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +115,6 @@ class OrderLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    tone: Tone
-    text: Text
-
-
-@dataclass(frozen=True, slots=True)
 class TimelineLine:
     at: datetime
     group: str
@@ -130,26 +131,11 @@ class Number:
     value: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Rights:
-    """What the reader of an order page may do with it, state aside."""
-
-    sync: bool = False
-    close: bool = False
-    tenant_page: bool = False
-    sees_provider: bool = False
-
-
 def tab_links(query: OrderQuery, counts: dict[Tab, Count]) -> tuple[TabLink, ...]:
     return tuple(
         TabLink(word, query.url(tab=tab), tab is query.tab, counted(counts[tab]))
         for tab, word in _TABS.items()
     )
-
-
-def counted(count: Count) -> str:
-    """Return the count as shown: exact up to the cap, `≈ 10,000+` above it."""
-    return f"≈ {count.value:,}+" if count.capped else f"{count.value:,}"
 
 
 def order_lines(query: OrderQuery, rows: Sequence[OrderRow]) -> tuple[OrderLine, ...]:
@@ -175,86 +161,35 @@ def _line(query: OrderQuery, row: OrderRow) -> OrderLine:
     )
 
 
-# --- figures -----------------------------------------------------------------------------------------
-
-
-def figure_strip(now: Figures, before: Figures | None, created: Count) -> tuple[Figure, ...]:
-    """Return the five cells; `before` is the day before up to the same time, when the list shows today."""
-    average = Fen(now.paid_amount.value // now.paid_count) if now.paid_count else None
-    made = counted(created)
-    return (
-        _changed(
-            N_("成功金额"),
-            money(now.paid_amount),
-            Text(f"平均每笔 {money(average)}", f"{money(average)} on average")
-            if average
-            else Text("还没有成功的支付", "No payment yet"),
-            _relative(now.paid_amount.value, before.paid_amount.value) if before else None,
-        ),
-        _changed(
-            N_("成功笔数"),
-            f"{now.paid_count:,}",
-            Text(f"共创建 {made} 笔订单", f"of {made} orders made"),
-            _relative(now.paid_count, before.paid_count) if before else None,
-        ),
-        Figure(
-            N_("支付成功率"),
-            _percent(now.success_per_10000),
-            Text(f"{now.paid_of:,} 笔可统计", f"{now.paid_of:,} orders counted"),
-            hint=N_("已支付订单 ÷ 取得预支付的订单，创建不足 30 分钟的订单不计入"),
-        ),
-        Figure(
-            N_("退款金额"),
-            money(now.refunded_amount),
-            Text("所选订单的累计退款", "refunded of these orders"),
-        ),
-        Figure(
-            N_("需要处理"),
-            f"{now.attention:,}",
-            Text("状态待核实，或金额、身份异常", "unclear state, amount or identity")
-            if now.attention
-            else Text("没有需要处理的订单", "Nothing needs a look"),
-            alarming=now.attention > 0,
-        ),
-    )
-
-
-def _changed(word: str, value: str, otherwise: Text, change: int | None) -> Figure:
-    """Show the change in tenths of a percent against the day before, else what there is to say without."""
-    if change is None:
-        return Figure(word, value, otherwise)
-    size = f"{abs(change) // 10}.{abs(change) % 10}%"
-    arrow, direction = ("↑", "up") if change > 0 else ("↓", "dn") if change < 0 else ("→", "")
-    return Figure(
-        word,
-        value,
-        Text(f"{arrow} {size} 较昨日同时段", f"{arrow} {size} on yesterday by now"),
-        direction=direction,
-    )
-
-
-def _relative(now: int, before: int) -> int | None:
-    return (now - before) * 1000 // before if before else None
-
-
-def _percent(per_10000: int | None) -> str:
-    if per_10000 is None:
-        return "—"
-    tenths = (per_10000 + 5) // 10
-    return f"{tenths // 10}.{tenths % 10}%"
-
-
 # --- one order ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLine:
+    number: int
+    out_trade_no: str
+    trade_word: str
+    amount: Fen
+    chip: Chip
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cashier:
+    """What the payer can still be shown: a QR code for NATIVE, a link for H5. `until` is when it dies."""
+
+    until: datetime
+    qr: Markup | None = None
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OrderView:
     """One order as `orders/detail.html` shows it."""
 
-    url: str
+    place: Workplace
     detail: OrderDetail
-    rights: Rights
-    now: datetime
+    refunded: tuple[RefundRecord, ...]
     said: Notice | None = None
     """What an action that was just asked for came to."""
 
@@ -263,8 +198,16 @@ class OrderView:
         return self.detail.order
 
     @property
+    def rights(self) -> Rights:
+        return self.place.rights
+
+    @property
+    def url(self) -> str:
+        return f"{self.place.orders}/{self.order.id}"
+
+    @property
     def chips(self) -> tuple[Chip, ...]:
-        return order_chips(self.order, self.now)
+        return order_chips(self.order, self.place.now)
 
     @property
     def trade_word(self) -> str:
@@ -315,6 +258,55 @@ class OrderView:
         return self.rights.close and self.order.is_open and self.order.close_requested_at is None
 
     @property
+    def refundable(self) -> Fen:
+        return refundable(self.order)
+
+    @property
+    def may_refund(self) -> bool:
+        return self.rights.refund and self.refundable.value > 0
+
+    @property
+    def refunds(self) -> tuple[RefundLine, ...]:
+        return tuple(RefundLine.of(refund, self.place) for refund in self.refunded)
+
+    @property
+    def attempts(self) -> tuple[AttemptLine, ...]:
+        """The attempts, newest first, when there were several."""
+        if len(self.detail.attempts) < 2:
+            return ()
+        return tuple(
+            AttemptLine(
+                number=attempt.number,
+                out_trade_no=attempt.out_trade_no,
+                trade_word=TRADE_TYPE[attempt.trade_type],
+                amount=attempt.amount,
+                chip=ATTEMPT[attempt.state],
+                created_at=attempt.created_at,
+            )
+            for attempt in self.detail.attempts
+        )
+
+    @property
+    def cashier(self) -> Cashier | None:
+        attempt = next(
+            (each for each in self.detail.attempts if each.out_trade_no == self.order.out_trade_no), None
+        )
+        if attempt is None or attempt.prepay_at is None or not self.order.is_payable(self.place.now):
+            return None
+        if attempt.code_url is not None:
+            made = Cashier(attempt.prepay_at + CODE_URL_LIVES, qr=qr_code(attempt.code_url))
+        elif attempt.h5_url is not None:
+            made = Cashier(attempt.prepay_at + H5_URL_LIVES, link=attempt.h5_url)
+        else:
+            return None
+        return made if made.until > self.place.now else None
+
+    @property
+    def work_url(self) -> str:
+        """The work list, narrowed to this order."""
+        return f"{self.place.base}/anomalies?status=all&order={self.order.id}"
+
+    @property
     def notes(self) -> tuple[Notice, ...]:
         notes = [self.said] if self.said else []
         order = self.order
@@ -328,15 +320,9 @@ class OrderView:
             )
             notes.append(Notice("bad", Text(f"微信支付拒绝了下单：{words}", f"WeChat Pay refused: {words}")))
         if order.is_open and order.close_requested_at is not None:
-            notes.append(
-                Notice(
-                    "info",
-                    Text(
-                        "已请求关单：微信要求下单满 5 分钟后才能关闭，到时会自动完成。",
-                        "Closing was asked for. WeChat allows it five minutes after the order was made.",
-                    ),
-                )
-            )
+            notes.append(Notice("info", _CLOSE_NOTE))
+        healed = (entry for entry in self.detail.timeline if entry.kind == "order.healed")
+        notes += [Notice("info", _joined(entry.title, entry.meta)) for entry in healed]
         return tuple(notes)
 
     @property
@@ -344,12 +330,19 @@ class OrderView:
         return tuple(_entry(entry) for entry in self.detail.timeline)
 
 
+def _joined(title: Text, meta: Text) -> Text:
+    return Text(
+        f"{title.zh}，{meta.zh.replace(' · ', '，')}。", f"{title.en} ({meta.en.replace(' · ', ', ')})."
+    )
+
+
 def _entry(entry: Entry) -> TimelineLine:
+    about = "refund" if entry.group == "refund" else entry.kind
     return TimelineLine(
         at=entry.at,
         group=entry.group,
         tone=entry.outcome,
-        icon=_ICONS.get(entry.kind) or _STATUS_ICONS.get(entry.outcome, "info-circle"),
+        icon=_ICONS.get(about) or _STATUS_ICONS.get(entry.outcome, "info-circle"),
         title=entry.title,
         meta=entry.meta,
         raw=json.dumps(entry.raw, ensure_ascii=False, indent=2, sort_keys=True),

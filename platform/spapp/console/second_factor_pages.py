@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import segno
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.response import Redirect
-from markupsafe import Markup
 
 from spapp.accounts.errors import EnrolmentExpired, SecondFactorRefused, TooManyAttempts
 from spapp.accounts.models import Level
 from spapp.accounts.second_factor import SecondFactors
 from spapp.accounts.service import SignedIn, Staff
 from spapp.console.forms import field, visitor
+from spapp.console.qr import qr_code
 from spapp.console.shell import show
 from spapp.web.cookies import BrowserCookies
 from spapp.web.guards import BEFORE_ENROLMENT, STAFF_ROLES, SignInNeeded, signed_in
@@ -173,18 +172,6 @@ async def _own(
         context |= {"email": staff.email, "csrf_token": staff.csrf_token}
         return page(request, "account/second_factor.html", **context)
     return await show(request, database, staff, "account/second_factor.html", **context)
-
-
-def qr_code(text: str) -> Markup:
-    """Draw `text` as an inline SVG that needs no style attribute; always dark on white, for cameras.
-
-    Hidden from screen readers: the element around it says what it is.
-    """
-    drawn = segno.make_qr(text, error="m").svg_inline(
-        border=4, dark="#000", light="#fff", omitsize=True, svgclass="c-qr", lineclass=None
-    )
-    hidden = drawn.replace("<svg ", '<svg aria-hidden="true" ', 1)
-    return Markup(hidden)  # noqa: S704 - rectangles of our own
 
 
 def _refused(answer: Response[str], refusal: DomainError, *, status: int) -> Response[str]:

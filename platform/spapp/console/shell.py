@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ from spapp.accounts.service import Staff
 from spapp.web.i18n import N_
 from spapp.web.pages import AnyRequest, page
 from spcore.db.engine import Database
-from spcore.db.scope import DoorScope
+from spcore.db.scope import DoorScope, PlatformScope, ProviderScope, TenantScope
 from spcore.providers.models import Provider
+from sptenants.anomalies.reader import AnomalyReader, ReadScope
 from sptenants.registry.models import Tenant
 
 ROLE_WORDS = {
@@ -47,32 +48,67 @@ class Area:
     """One of the three areas of the product, as its menu shows it."""
 
     brand: str
+    prefix: str
     home: str
     groups: tuple[NavGroup, ...]
 
 
 _FOR_DEVELOPERS = NavGroup(N_("开发者"), (NavItem("/docs", "external-link", N_("接口文档")),))
 
+_REFUNDS = "receipt-refund", N_("退款")
+_WORK = "alert-triangle", N_("需处理")
+
 CONSOLE = Area(
     N_("服务商平台"),
+    "/console",
     "/console/orders",
     (
         NavGroup(N_("商户"), (NavItem("/console/tenants", "building-store", N_("特约商户")),)),
-        NavGroup(N_("交易"), (NavItem("/console/orders", "receipt", N_("支付订单")),)),
+        NavGroup(
+            N_("交易"),
+            (
+                NavItem("/console/orders", "receipt", N_("支付订单")),
+                NavItem("/console/refunds", *_REFUNDS),
+                NavItem("/console/anomalies", *_WORK),
+            ),
+        ),
         _FOR_DEVELOPERS,
     ),
 )
 ADMIN = Area(
     N_("平台管理"),
+    "/admin",
     "/admin/transactions",
-    (NavGroup(N_("审计"), (NavItem("/admin/transactions", "list-details", N_("跨租户交易")),)),),
+    (
+        NavGroup(
+            N_("审计"),
+            (
+                NavItem("/admin/transactions", "list-details", N_("跨租户交易")),
+                NavItem("/admin/anomalies", *_WORK),
+            ),
+        ),
+    ),
 )
 MERCHANT = Area(
     N_("商户平台"),
+    "/m",
     "/m/orders",
-    (NavGroup(N_("交易"), (NavItem("/m/orders", "receipt", N_("支付订单")),)), _FOR_DEVELOPERS),
+    (
+        NavGroup(
+            N_("交易"),
+            (
+                NavItem("/m/orders", "receipt", N_("支付订单")),
+                NavItem("/m/refunds", *_REFUNDS),
+                NavItem("/m/anomalies", *_WORK),
+            ),
+        ),
+        _FOR_DEVELOPERS,
+    ),
 )
 
+
+MOST_COUNTED = 1000
+"""More than that waiting is shown as `999+`."""
 
 REMINDED = frozenset({Role.PLATFORM_ADMIN, Role.PROVIDER_OWNER})
 """Whoever may change keys and people is reminded of the second factor until they have one."""
@@ -118,6 +154,8 @@ class Shell:
     email: str
     place: Place
     other_places: tuple[Place, ...]
+    counts: Mapping[str, str]
+    """What waits behind a menu item, by its address; nothing for none."""
     lacks_second_factor: bool
     """Shown as a reminder above the page."""
 
@@ -159,7 +197,7 @@ class Shell:
 
 
 async def shell_for(database: Database, staff: Staff) -> Shell:
-    """Read the person's places, the present one among them; one statement."""
+    """Read the person's places, the present one among them, and what waits for somebody."""
     query = (
         select(
             Membership.id,
@@ -179,14 +217,31 @@ async def shell_for(database: Database, staff: Staff) -> Shell:
     )
     async with database.read(DoorScope()) as session:
         places = [Place.of(row) for row in (await session.execute(query)).all()]
+    area = area_of(staff.role)
     return Shell(
-        area=area_of(staff.role),
+        area=area,
         person_name=staff.name,
         email=staff.email,
         place=next(place for place in places if place.membership_id == staff.membership_id),
         other_places=tuple(place for place in places if place.membership_id != staff.membership_id),
+        counts=await _open_work(database, staff, area),
         lacks_second_factor=staff.role in REMINDED and not staff.has_second_factor,
     )
+
+
+async def _open_work(database: Database, staff: Staff, area: Area) -> Mapping[str, str]:
+    waiting = sum((await AnomalyReader(database).open_counts(_scope_of(staff))).values())
+    if waiting == 0:
+        return {}
+    return {f"{area.prefix}/anomalies": str(waiting) if waiting < MOST_COUNTED else f"{MOST_COUNTED - 1}+"}
+
+
+def _scope_of(staff: Staff) -> ReadScope:
+    if staff.provider_id is None:
+        return PlatformScope("how much work waits, for the platform's people")
+    if staff.tenant_id is None:
+        return ProviderScope(staff.provider_id)
+    return TenantScope(staff.provider_id, staff.tenant_id)
 
 
 async def show(

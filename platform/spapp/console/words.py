@@ -11,7 +11,9 @@ from typing import Literal
 
 from spapp.web.i18n import N_
 from sptenants.orders.records import UNCLEAR_AFTER, OrderRecord
-from sptenants.orders.states import OrderStatus
+from sptenants.orders.states import AttemptState, OrderStatus
+from sptenants.refunds.records import RefundRecord
+from sptenants.refunds.states import Approval, RefundStatus
 
 Tone = Literal["ok", "wait", "bad", "mute", "info"]
 
@@ -30,7 +32,26 @@ _ORDER: dict[OrderStatus, Chip] = {
     OrderStatus.PAID: Chip("ok", N_("支付成功")),
     OrderStatus.CLOSED: Chip("mute", N_("已关闭")),
     OrderStatus.FAILED: Chip("bad", N_("下单失败")),
+    OrderStatus.REVOKED: Chip("mute", N_("已撤销")),
 }
+ATTEMPT: dict[AttemptState, Chip] = {
+    AttemptState.SUBMITTING: Chip("wait", N_("提交中")),
+    AttemptState.PAYABLE: Chip("wait", N_("待支付")),
+    AttemptState.PAID: Chip("ok", N_("支付成功")),
+    AttemptState.CLOSED: Chip("mute", N_("已关闭")),
+    AttemptState.FAILED: Chip("bad", N_("下单失败")),
+}
+REFUND: dict[RefundStatus, Chip] = {
+    RefundStatus.REQUESTED: Chip("mute", N_("待提交")),
+    RefundStatus.SUBMITTING: Chip("wait", N_("提交中")),
+    RefundStatus.PROCESSING: Chip("wait", N_("退款中")),
+    RefundStatus.SUCCEEDED: Chip("ok", N_("退款成功")),
+    RefundStatus.REJECTED: Chip("bad", N_("被拒绝")),
+    RefundStatus.CLOSED: Chip("mute", N_("退款关闭")),
+    RefundStatus.ABNORMAL: Chip("bad", N_("退款异常")),
+}
+_AWAITS_APPROVAL = Chip("info", N_("待批准"))
+_DECLINED = Chip("mute", N_("未批准"))
 _UNCLEAR = Chip("bad", N_("待核实"))
 _ANOMALY = Chip("bad", N_("需核实"))
 _PARTLY_REFUNDED = Chip("info", N_("部分退款"))
@@ -55,8 +76,27 @@ KEY_REVOKED = Chip("mute", N_("已吊销"))
 
 BINDING_KIND = {"miniprogram": N_("小程序"), "official_account": N_("公众号"), "app": N_("App")}
 BINDING_OWNER = {"merchant": N_("特约商户"), "channel": N_("渠道商"), "provider": N_("服务商")}
-TRADE_TYPE = {"JSAPI": N_("JSAPI 支付"), "NATIVE": N_("扫码支付")}
-SOURCE = {"api_key": N_("API 密钥"), "miniprogram": N_("小程序会话"), "console": N_("控制台")}
+TRADE_TYPE = {
+    "JSAPI": N_("JSAPI 支付"),
+    "NATIVE": N_("扫码支付"),
+    "APP": N_("App 支付"),
+    "H5": N_("H5 支付"),
+    "MICROPAY": N_("付款码支付"),
+}
+SOURCE = {
+    "api_key": N_("API 密钥"),
+    "miniprogram": N_("小程序会话"),
+    "console": N_("控制台"),
+    "adopted": N_("按微信侧记录补录"),
+}
+REFUND_SOURCE = {
+    "api_key": N_("API 密钥"),
+    "console": N_("控制台"),
+    "policy": N_("自动退款"),
+    "wechat": N_("微信侧发起"),
+}
+ANOMALY_OPEN = Chip("bad", N_("待处理"))
+ANOMALY_RESOLVED = Chip("ok", N_("已处理"))
 MODE = {"test": N_("测试环境"), "live": N_("正式环境")}
 ACTOR = {
     "person": N_("成员"),
@@ -67,6 +107,9 @@ ACTOR = {
 }
 
 ACTION = {
+    "anomalies.listed": N_("查看需处理列表"),
+    "anomaly.resolved": N_("处理需处理事项"),
+    "anomaly.viewed": N_("查看需处理事项"),
     "api_key.created": N_("创建 API 密钥"),
     "api_key.revoked": N_("吊销 API 密钥"),
     "binding.changed": N_("修改 AppID 绑定"),
@@ -75,6 +118,8 @@ ACTION = {
     "binding.secret_replaced": N_("更换 AppSecret"),
     "ledger.exported": N_("导出台账"),
     "member.added": N_("添加成员"),
+    "order.adopted": N_("补录订单"),
+    "order.attempt_replaced": N_("更换下单尝试"),
     "order.close_requested": N_("请求关单"),
     "order.viewed": N_("查看订单详情"),
     "orders.listed": N_("查看订单列表"),
@@ -83,8 +128,12 @@ ACTION = {
     "provider.changed": N_("修改服务商"),
     "provider.created": N_("新增服务商"),
     "provider.key_set": N_("更换服务商密钥"),
+    "refund.approved": N_("批准退款"),
+    "refund.declined": N_("不批准退款"),
+    "refund.requested": N_("发起退款"),
     "second_factor.added": N_("启用两步验证"),
     "second_factor.begun": N_("开始设置两步验证"),
+    "second_factor.given": N_("动态验证码验证通过"),
     "second_factor.refused": N_("动态验证码错误"),
     "second_factor.removed": N_("移除两步验证"),
     "second_factor.reset": N_("重置两步验证"),
@@ -96,7 +145,13 @@ ACTION = {
     "tenant.changed": N_("修改商户资料"),
     "tenant.created": N_("新增特约商户"),
     "tenant.status_changed": N_("变更商户状态"),
+    "webhook.changed": N_("修改 Webhook 端点"),
     "webhook.created": N_("添加 Webhook 端点"),
+    "webhook.deleted": N_("删除 Webhook 端点"),
+    "webhook.disabled": N_("停用 Webhook 端点"),
+    "webhook.resent": N_("重发 Webhook 投递"),
+    "webhook.secret_rotated": N_("更换 Webhook 签名密钥"),
+    "webhook.tested": N_("发送 Webhook 测试事件"),
 }
 """Every action of the audit log; a test finds those that are missing."""
 
@@ -111,6 +166,15 @@ def order_chips(order: OrderRecord, now: datetime) -> tuple[Chip, ...]:
     if order.refund_status == "full":
         chip = _FULLY_REFUNDED
     return (chip,) if order.anomaly is None else (chip, _ANOMALY)
+
+
+def refund_chip(refund: RefundRecord) -> Chip:
+    """Return the state; a refund that waits for a second person, or got a no, says that instead."""
+    if refund.approval is Approval.WAITING:
+        return _AWAITS_APPROVAL
+    if refund.approval is Approval.DECLINED:
+        return _DECLINED
+    return REFUND[refund.status]
 
 
 def notify_chip(order: OrderRecord) -> Chip | None:

@@ -7,6 +7,7 @@ and collecting what is refused; when anything was, the transaction ends without 
 from __future__ import annotations
 
 from types import TracebackType
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -218,7 +219,13 @@ class _Import:
             if entry.name in known:
                 done.append(WebhookResult(known[entry.name], entry.name))
                 continue
-            made = await endpoints.add(change, tenant_id, entry.name, entry.pointer)
+            made = await endpoints.add(
+                change,
+                tenant_id,
+                entry.name,
+                entry.pointer,
+                own_host=urlsplit(self._public_url).hostname,
+            )
             done.append(WebhookResult(made.id, made.url, made.secret))
         return tuple(done)
 

@@ -136,6 +136,7 @@ def _columns(entry: ProviderEntry, sign_type: SignType | None) -> dict[str, Any]
         "appid": entry.appid,
         "api_version": entry.api_version.value,
         "sign_type": None if chosen is None else chosen.value,
+        **entry.policies,
     }
 
 

@@ -103,13 +103,15 @@ class Fields:
         return self._integer(name, lowest, highest, self._values.get(name))
 
     def flag(self, name: str, default: bool) -> bool:
+        given = self.optional_flag(name)
+        return default if given is None else given
+
+    def optional_flag(self, name: str) -> bool | None:
         value = self._values.get(name)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            self._at(name).wrong("wrong_type", _type("true 或 false", "true or false"))
-            return default
-        return value
+        if value is None or isinstance(value, bool):
+            return value
+        self._at(name).wrong("wrong_type", _type("true 或 false", "true or false"))
+        return None
 
     def choice(self, name: str, values: type[Choice]) -> Choice:
         """Return one of `values` that must be there, the first one when it is not."""

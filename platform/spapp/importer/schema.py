@@ -1,4 +1,10 @@
-"""The import file as values: everything that can be checked without a database is checked here."""
+"""The import file as values: everything that can be checked without a database is checked here.
+
+Policies about refunds are optional and stay as they are when the file leaves them out: a provider's
+`refund_approval_above` (fen; a larger refund that a person asks for waits for a second person: 0 for every
+one, 999999999 for none), a tenant's `refunds_double_payments` (a second payment of an order is given back by
+itself) and `merchant_refunds` (the merchant's own people may refund).
+"""
 
 from __future__ import annotations
 
@@ -74,7 +80,7 @@ class BindingEntry:
 
 @dataclass(frozen=True, slots=True)
 class TenantEntry:
-    """`amendments` are what the file says about name and limits; `status` None leaves it as it is."""
+    """`amendments` are what the file says about name, limits and policies; `status` None leaves it."""
 
     pointer: str
     name: str
@@ -108,6 +114,8 @@ class ProviderEntry:
     appid: str
     api_version: ApiVersion
     sign_type: SignType | None
+    policies: Mapping[str, int]
+    """What the file says about refunds, by column."""
     keys: tuple[KeyEntry, ...]
     members: tuple[MemberEntry, ...]
     api_keys: tuple[Named, ...]
@@ -159,6 +167,7 @@ _PROVIDER_FIELDS = (
     "appid",
     "api_version",
     "sign_type",
+    "refund_approval_above",
     "api_v2_key",
     "api_v3_key",
     "client_cert_pem",
@@ -173,6 +182,8 @@ _TENANT_FIELDS = (
     "sub_mch_id",
     "status",
     "limits",
+    "refunds_double_payments",
+    "merchant_refunds",
     "bindings",
     "prices",
     "api_keys",
@@ -193,11 +204,17 @@ def _provider(fields: Fields, now: datetime) -> ProviderEntry:
         appid=fields.text("appid", rules.appid_faults),
         api_version=fields.choice("api_version", ApiVersion),
         sign_type=fields.optional_choice("sign_type", SignType),
+        policies=_policies(fields),
         keys=(*_symmetric(fields), *_certificate(fields, mch_id, now), *_public_keys(fields)),
         members=_members(fields, "members", ProviderRole),
         api_keys=_named(fields, "api_keys"),
         tenants=_tenants(fields, kind, mch_id),
     )
+
+
+def _policies(fields: Fields) -> dict[str, int]:
+    above = fields.optional_integer("refund_approval_above", 0, MAX_AMOUNT)
+    return {} if above is None else {"refund_approval_above": above}
 
 
 def _symmetric(fields: Fields) -> list[KeyEntry]:
@@ -279,6 +296,8 @@ def _tenant(fields: Fields) -> TenantEntry:
     amendments: dict[str, str | int] = {"name": name}
     if limits is not None:
         amendments |= _limits(limits)
+    given = {name: fields.optional_flag(name) for name in ("refunds_double_payments", "merchant_refunds")}
+    amendments |= {name: value for name, value in given.items() if value is not None}
     return TenantEntry(
         pointer=fields.pointer,
         name=name,

@@ -25,7 +25,7 @@
     drawer.scrollTop = 0;
   });
 
-  document.addEventListener("order-changed", () => { outdated = true; });
+  document.addEventListener("list-outdated", () => { outdated = true; });
 
   drawer?.addEventListener("close", () => {
     $("#drawer-body").replaceChildren();
@@ -104,7 +104,7 @@
       document.querySelectorAll("details.c-menu[open]").forEach((menu) => { menu.open = false; $("summary", menu).focus(); });
       $("#menu")?.removeAttribute("data-open");
     }
-    if (event.target.matches("input, select, textarea")) return;
+    if (event.target.matches("input, select, textarea") || $("#dialog[open]")) return;
     if (event.key === "/" && !drawer?.open) { event.preventDefault(); $("#search")?.focus(); }
     if (event.key === "j") step(1);
     if (event.key === "k") step(-1);
@@ -120,7 +120,7 @@
     const toast = $("#toast").content.firstElementChild.cloneNode(true);
     toast.classList.add(tone);
     $("span", toast).textContent = text;
-    ($("dialog[open] .c-toasts") || $(".c-toasts")).append(toast);
+    ([...document.querySelectorAll("dialog[open] .c-toasts")].pop() || $(".c-toasts")).append(toast);
   };
   document.addEventListener("htmx:responseError", (event) => {
     const id = event.detail.xhr.getResponseHeader("Request-Id");

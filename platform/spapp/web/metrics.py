@@ -19,4 +19,23 @@ WECHAT_DURATION = Histogram(
 NOTIFIES = Gauge("wxsp_notifies_total", "Notifications in the journal", ["kind", "result"], registry=REGISTRY)
 ORDERS = Gauge("wxsp_orders_total", "Orders by status", ["status"], registry=REGISTRY)
 UNKNOWN_ORDERS = Gauge("wxsp_unknown_orders", "Orders whose outcome at WeChat is unknown", registry=REGISTRY)
+WEBHOOK_ATTEMPTS = Counter(
+    "wxsp_webhook_attempts", "Attempts to deliver an event", ["result"], registry=REGISTRY
+)
+WEBHOOK_DURATION = Histogram(
+    "wxsp_webhook_duration_seconds", "Time a receiver took", ["result"], registry=REGISTRY
+)
+WEBHOOK_BACKLOG = Gauge("wxsp_webhook_backlog", "Deliveries that are not finished", registry=REGISTRY)
+WEBHOOK_OVERDUE = Gauge(
+    "wxsp_webhook_overdue_seconds", "How long the longest waiting delivery is overdue", registry=REGISTRY
+)
 OUTBOX_BACKLOG = Gauge("wxsp_outbox_backlog", "Events not handed on yet", registry=REGISTRY)
+OPEN_BREAKERS = Gauge(
+    "wxsp_open_breakers", "Lines to WeChat that are left alone because it is down", registry=REGISTRY
+)
+
+
+def observe_webhook(result: str, seconds: float) -> None:
+    """Count one attempt to deliver an event."""
+    WEBHOOK_ATTEMPTS.labels(result).inc()
+    WEBHOOK_DURATION.labels(result).observe(seconds)

@@ -117,7 +117,14 @@ class Requesting:
         return await self._send(RefundCase(payment.provider, refund, payment.attempt))
 
     async def give_back(
-        self, scope: TenantScope, anomaly: dict[str, Any], by: Actor, reason: str
+        self,
+        scope: TenantScope,
+        anomaly: dict[str, Any],
+        by: Actor,
+        reason: str,
+        *,
+        facts: RequestFacts | None,
+        needs_approval: bool,
     ) -> Refunded:
         """Refund the second payment of an order, whole (B05). `anomaly` holds the facts of it.
 
@@ -134,7 +141,9 @@ class Requesting:
         wanted = WantedRefund(Fen(anomaly["amount"]), reason)
         second = TransactionId(anomaly["transaction_id"])
         refund = self._draft(payment, payment.attempt, wanted, by, second=second)
-        await self._reserve(scope, refund, by, None, None)
+        if needs_approval:
+            refund = _for_approval(refund)
+        await self._reserve(scope, refund, by, None, facts)
         return await self._send(RefundCase(payment.provider, refund, payment.attempt))
 
     async def _look_up(

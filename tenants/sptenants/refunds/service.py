@@ -84,10 +84,20 @@ class RefundService:
             scope, order_id, wanted, by, key=key, facts=facts, needs_approval=needs_approval
         )
 
-    async def refund_duplicate(self, scope: TenantScope, anomaly_id: str, by: Actor, reason: str) -> Refunded:
+    async def refund_duplicate(
+        self,
+        scope: TenantScope,
+        anomaly_id: str,
+        by: Actor,
+        reason: str,
+        *,
+        facts: RequestFacts | None = None,
+        needs_approval: bool = False,
+    ) -> Refunded:
         """Give back the second payment that an open `double_payment` anomaly is about, whole (B05, P12).
 
-        Raises NotFound, NoSecondPayment, ProviderNotReady, RefundRejected.
+        With `needs_approval` it waits for another person, as in `request`. Raises NotFound, NoSecondPayment,
+        ProviderNotReady, RefundRejected.
         """
         query = select(AnomalyRow).where(
             AnomalyRow.provider_id == scope.provider_id,
@@ -100,8 +110,10 @@ class RefundService:
             raise NotFound
         if anomaly.kind != AnomalyKind.DOUBLE_PAYMENT or anomaly.state != "open":
             raise NoSecondPayment
-        facts = anomaly.facts | {"order_id": anomaly.order_id}
-        return await self._requesting.give_back(scope, facts, by, reason)
+        second = anomaly.facts | {"order_id": anomaly.order_id}
+        return await self._requesting.give_back(
+            scope, second, by, reason, facts=facts, needs_approval=needs_approval
+        )
 
     async def approve(
         self, scope: TenantScope, refund_id: str, by: Actor, facts: RequestFacts

@@ -13,7 +13,10 @@ import pytest
 from litestar.testing import AsyncTestClient
 from tests.conftest import HeldClock
 from tests.support.databases import sqlite_url
+from tests.support.money_desk import MoneyDesk, open_money_desk
+from tests.support.phone import Phone
 from tests.support.shop import Shop, fill
+from tests.support.till import build_till
 from tests.support.visitor import PUBLIC_URL, Visitor, site
 
 from spcore.db.engine import Database
@@ -33,3 +36,14 @@ async def shop(database: Database, clock: HeldClock) -> Shop:
 async def visitor(database_url: str, clock: HeldClock) -> AsyncIterator[Visitor]:
     async with AsyncTestClient(site(database_url, clock), base_url=PUBLIC_URL) as client:
         yield Visitor(client)
+
+
+@pytest.fixture
+async def money(database: Database, database_url: str, clock: HeldClock) -> AsyncIterator[MoneyDesk]:
+    async with open_money_desk(await build_till(database, clock), database_url, clock) as desk:
+        yield desk
+
+
+@pytest.fixture
+def owners_phone(money: MoneyDesk, clock: HeldClock) -> Phone:
+    return Phone(money.visitor, clock)

@@ -100,7 +100,7 @@ async def test_in_the_drawer_an_action_answers_with_the_order_as_it_is_now(
     answer = await visitor.post(f"{path}/sync", page.text, htmx=True)
 
     assert answer.status_code == 200
-    assert answer.headers["hx-trigger"] == "order-changed"
+    assert answer.headers["hx-trigger"] == "list-outdated"
     assert "已向微信查询，订单状态：支付成功" in answer.text
     assert "<html" not in answer.text
 

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from httpx import Response
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 from tests.conftest import HeldClock
-from tests.support.authenticator import code_at, wrong_code
+from tests.support.phone import CODES, PAGE, SECRET, Phone
 from tests.support.shop import Shop
 from tests.support.visitor import PUBLIC_URL, SAME_ORIGIN, Visitor, site
 
@@ -20,45 +19,9 @@ from spapp.accounts import throttle
 from spapp.web import guards
 from spapp.web.guards import PAGE_AREAS
 
-PAGE = "/account/second-factor"
 ROLES = ("platform_admin", "platform_auditor", "provider_owner", "provider_viewer", "merchant_user")
 REMINDER = "你的账号还没有两步验证"
-_SECRET = re.compile(r'id="secret">([A-Z2-7]{32})<')
-_CODES = re.compile(r"<li>((?:[A-Z2-7]{4}-){3}[A-Z2-7]{4})</li>")
 _META = re.compile(r'name="csrf-token" content="([^"]+)"')
-
-
-class Phone:
-    """Sets the second factor up through the pages and then knows the codes."""
-
-    def __init__(self, visitor: Visitor, clock: HeldClock) -> None:
-        self._visitor = visitor
-        self._clock = clock
-        self.secret = ""
-        self.codes: list[str] = []
-
-    async def begin(self) -> Response:
-        page = await self._visitor.get(PAGE)
-        assert (await self._visitor.post(PAGE, page.text)).headers["location"] == PAGE
-        page = await self._visitor.get(PAGE)
-        self.secret = _SECRET.findall(page.text)[0]
-        return page
-
-    async def enrol(self) -> Response:
-        page = await self.begin()
-        done = await self._visitor.post(f"{PAGE}/confirm", page.text, code=self.code())
-        self.codes = _CODES.findall(done.text)
-        self._clock.advance(seconds=60)
-        return done
-
-    async def give(self, code: str, page: str, wanted: str = "/") -> Response:
-        return await self._visitor.post("/login/totp", page, code=code, next=wanted)
-
-    def code(self) -> str:
-        return code_at(self.secret, self._clock.now())
-
-    def wrong(self) -> str:
-        return wrong_code(self.secret, self._clock.now())
 
 
 @pytest.fixture
@@ -152,7 +115,7 @@ async def test_looking_at_the_page_begins_nothing(visitor: Visitor, shop: Shop) 
     await visitor.sign_in(shop.people["provider_owner"])
     await visitor.get(PAGE)
 
-    assert _SECRET.findall((await visitor.get(PAGE)).text) == []
+    assert SECRET.findall((await visitor.get(PAGE)).text) == []
 
 
 async def test_a_wrong_first_code_leaves_the_secret_on_the_page(
@@ -165,7 +128,7 @@ async def test_a_wrong_first_code_leaves_the_secret_on_the_page(
 
     assert refused.status_code == 422
     assert "验证码不正确或已使用过" in refused.text
-    assert _SECRET.findall(refused.text) == [phone.secret]
+    assert SECRET.findall(refused.text) == [phone.secret]
     assert (await visitor.post(f"{PAGE}/confirm", refused.text, code=phone.code())).status_code == 200
 
 
@@ -176,7 +139,7 @@ async def test_confirming_twice_shows_no_codes_again(visitor: Visitor, shop: Sho
     again = await visitor.post(f"{PAGE}/confirm", done.text, code=phone.code())
 
     assert again.status_code == 422
-    assert _CODES.findall(again.text) == []
+    assert CODES.findall(again.text) == []
 
 
 async def test_S12_removing_needs_a_fresh_code(visitor: Visitor, shop: Shop, phone: Phone) -> None:

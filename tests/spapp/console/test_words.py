@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spapp.console.order_pages import counted, figure_strip
+from spapp.console.order_figures import counted, figure_strip
 from spapp.console.words import ACTION, ACTOR, notify_chip, order_chips
 from sptenants.orders.figures import COUNT_CAP, Count, Figures
 from sptenants.orders.models import Order

@@ -133,6 +133,27 @@ async def test_a_changed_file_updates_what_it_names_and_leaves_the_rest(importin
     assert {key.name for key in await importing.all_of(ApiKey)} == {"ops", "server", "till"}
 
 
+async def test_F07_policies_about_refunds_are_set_and_stay_when_the_file_leaves_them_out(
+    importing: Importing,
+) -> None:
+    strict = changed(example(), "#/providers/0/refund_approval_above", 50_000)
+    for name in ("refunds_double_payments", "merchant_refunds"):
+        strict = changed(strict, f"#/providers/0/tenants/0/{name}", True)
+    await importing.load(example())
+    (sp,) = await importing.all_of(Provider)
+    (shop,) = await importing.all_of(Tenant)
+    assert sp.refund_approval_above is None
+    assert (shop.refunds_double_payments, shop.merchant_refunds) == (False, False)
+
+    await importing.load(strict)
+    await importing.load(example())
+
+    (sp,) = await importing.all_of(Provider)
+    (shop,) = await importing.all_of(Tenant)
+    assert sp.refund_approval_above == 50_000
+    assert (shop.refunds_double_payments, shop.merchant_refunds) == (True, True)
+
+
 async def test_K01_a_changed_v2_key_signs_at_once_and_the_old_one_still_verifies(
     importing: Importing,
 ) -> None:

@@ -79,7 +79,6 @@ async def test_a_change_that_cannot_work_closes_nothing(till: Till) -> None:
     for asked in (
         NextAttempt(sub_appid=AppId(APP)),
         NextAttempt(sub_appid=AppId("wx" + "0" * 16)),
-        NextAttempt(trade_type=TradeType.H5),
         NextAttempt(trade_type=TradeType.MICROPAY),
     ):
         with pytest.raises(InvalidInput):
