@@ -1,4 +1,7 @@
-"""The refund notification of v2: a hint that opens with the key, and so do splices (N11, X01-X08)."""
+"""The refund notification of v2: a hint that opens with the key, and so do splices (N11, X01-X08).
+
+Acceptance pain 20: a refund callback that nobody can decrypt.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ TRUSTED = (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
         pytest.param(None, "", "0.0.0.0", id="no address at all"),
     ],
 )
-def test_the_callers_address_comes_through_trusted_proxies_only(
+def test_O12_the_callers_address_comes_through_trusted_proxies_only(
     client: str | None, forwarded: str, peer: str
 ) -> None:
     assert peer_address(client, forwarded, TRUSTED) == peer

@@ -1,4 +1,7 @@
-"""Payment notifications: genuine, about this order, once (groups N, B, Z and rules C1-C6)."""
+"""Payment notifications: genuine, about this order, once (groups N, B, Z and rules C1-C6).
+
+Acceptance pains 14 (repeated and parallel callbacks) and 17 (forged ones).
+"""
 
 from __future__ import annotations
 

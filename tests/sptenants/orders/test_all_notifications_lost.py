@@ -1,4 +1,7 @@
-"""No notification arrives at all: a thousand paid orders become paid by healing, on schedule (2.4, INV 1)."""
+"""No notification arrives at all: a thousand paid orders become paid by healing, on schedule (2.4, INV 1).
+
+Acceptance pains 11 (the callback never arrives) and 12 (paid, and the order stuck).
+"""
 
 from __future__ import annotations
 

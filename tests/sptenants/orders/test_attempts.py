@@ -1,4 +1,7 @@
-"""One order, several attempts: the one before is seen closed before the next is payable (I2, O10, INV 6)."""
+"""One order, several attempts: the one before is seen closed before the next is payable (I2, O10, INV 6).
+
+Acceptance pain 15: "201 duplicate order number" on paying again or in another way.
+"""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ async def test_a_native_order_has_a_code_url_and_needs_no_app(till: Till) -> Non
     assert placed.pay_params is None
 
 
-async def test_C6_wechat_gets_our_ids_as_attach_and_a_tenant_bound_address(till: Till) -> None:
+async def test_B08_C6_wechat_gets_our_ids_as_attach_and_a_tenant_bound_address(till: Till) -> None:
     order = await till.placed(attach="a=1&b=2", description="A&B=C 拿铁")
     assert order.out_trade_no is not None
     sent = till.wechat.books[order.out_trade_no].order

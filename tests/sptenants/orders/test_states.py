@@ -1,4 +1,7 @@
-"""The states of an order: code and database agree, and no history breaks the rules (INV 1-6, 10)."""
+"""The states of an order: code and database agree, and no history breaks the rules (INV 1-6, 10).
+
+Acceptance pain 13: a late or out-of-order event overwrites a final state.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Asking for refunds: reserved once, sent under one number, answered for ever the same (part 2.1, 2.3)."""
+"""Asking for refunds: reserved once, sent under one number, answered for ever the same (part 2.1, 2.3).
+
+Acceptance pain 19: refunds for a sub-merchant, and a new number that pays twice.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""From an event to a receiver: every event arrives, in order, signed, and on the plan (group W, part 2.5)."""
+"""From an event to a receiver: every event arrives, in order, signed, and on the plan (group W, part 2.5).
+
+Acceptance pain 22: webhooks too weak to trust.
+"""
 
 from __future__ import annotations
 
