@@ -124,7 +124,8 @@ class AnomalyDesk:
             )
             if above:
                 return Notice("wait", _WAITS)
-            text = Text(                "已发起退款，多付的一笔会退给付款用户；到账后这里会自动更新。",
+            text = Text(
+                "已发起退款，多付的一笔会退给付款用户；到账后这里会自动更新。",
                 "The second payment is being refunded to the payer; this shows its result by itself.",
             )
             return Notice("ok", text)
