@@ -24,7 +24,9 @@ from sptenants.orders.records import OrderRecord
 from sptenants.orders.service import OrderService
 from sptenants.orders.states import OrderStatus
 from sptenants.orders.timeline import STATUS_WORDS
+from sptenants.refunds.outside import Looked
 from sptenants.refunds.reader import RefundReader
+from sptenants.refunds.service import RefundService
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class OrderDesk:
     reader: OrderReader
     orders: OrderService
     refunds: RefundReader
+    refund_service: RefundService
     heading: str
 
     # --- list ----------------------------------------------------------------------------------------
@@ -106,10 +109,13 @@ class OrderDesk:
         )
 
     async def sync(self, order_id: str) -> Response[Any]:
-        """Ask WeChat what became of the order. Raises NotFound."""
+        """Ask WeChat what became of the order; of a paid one, what was refunded there. Raises NotFound."""
 
         async def ask(scope: TenantScope) -> Notice:
-            return _answer(await self.orders.sync(scope, order_id, self.place.staff.actor))
+            order = await self.orders.sync(scope, order_id, self.place.staff.actor)
+            if order.status is not OrderStatus.PAID:
+                return _answer(order)
+            return _refunds_there(order, await self.refund_service.look_outside(scope, order_id))
 
         return await self._act(order_id, ask)
 
@@ -149,8 +155,9 @@ def order_desk(heading: str) -> Provide:
         order_reader: NamedDependency[OrderReader],
         orders: NamedDependency[OrderService],
         refund_reader: NamedDependency[RefundReader],
+        refunds: NamedDependency[RefundService],
     ) -> OrderDesk:
-        return OrderDesk(place, order_reader, orders, refund_reader, heading)
+        return OrderDesk(place, order_reader, orders, refund_reader, refunds, heading)
 
     return Provide(provide, sync_to_thread=False)
 
@@ -159,6 +166,26 @@ def _answer(order: OrderRecord) -> Notice:
     words = STATUS_WORDS[order.status]
     text = Text(f"已向微信查询，订单状态：{words.zh}。", f"WeChat was asked. The order is {words.en}.")
     return Notice("ok" if order.status is OrderStatus.PAID else "info", text)
+
+
+def _refunds_there(order: OrderRecord, looked: Looked) -> Notice:
+    """Say that it is paid, and how many refunds WeChat has of it, made here or not (F10)."""
+    if not looked.answered:
+        text = Text(
+            "订单已支付；微信暂时没有给出可信的退款应答，请稍后再查。",
+            "The order is paid. WeChat gave no usable answer about refunds; ask again later.",
+        )
+        return Notice("wait", text)
+    if not looked.found:
+        return _answer(order)
+    count = len(looked.found)
+    return Notice(
+        "ok",
+        Text(
+            f"已向微信查询：订单已支付，微信侧共有 {count} 笔退款。",
+            f"WeChat was asked. The order is paid and has {count} refunds there.",
+        ),
+    )
 
 
 def _closed(order: OrderRecord) -> Notice | None:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from sqlalchemy import select
+from tests.support.money_desk import MoneyDesk
 from tests.support.shop import TRANSACTION_ID, Shop
 from tests.support.visitor import Visitor, without_address
 
@@ -90,14 +91,15 @@ async def test_closing_too_early_is_noted_and_audited(
         assert [(act.object_id, act.actor_name) for act in acts] == [(shop.orders["pending"], "王敏")]
 
 
-async def test_in_the_drawer_an_action_answers_with_the_order_as_it_is_now(
-    visitor: Visitor, shop: Shop
-) -> None:
-    await visitor.sign_in(shop.people[OWNER])
-    path = f"/console/orders/{shop.orders['latest']}"
-    page = await visitor.get(path)
+async def test_in_the_drawer_an_action_answers_with_the_order_as_it_is_now(money: MoneyDesk) -> None:
+    order = await money.till.placed()
+    assert order.out_trade_no is not None
+    money.till.wechat.pay(order.out_trade_no, money.clock.now())
+    await money.sign_in()
+    path = f"/console/orders/{order.id}"
+    page = await money.visitor.get(path)
 
-    answer = await visitor.post(f"{path}/sync", page.text, htmx=True)
+    answer = await money.visitor.post(f"{path}/sync", page.text, htmx=True)
 
     assert answer.status_code == 200
     assert answer.headers["hx-trigger"] == "list-outdated"

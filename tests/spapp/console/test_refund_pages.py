@@ -130,3 +130,29 @@ async def test_the_platform_sees_an_orders_refunds_and_no_way_to_touch_them(
     assert "¥200.00" in page.text
     assert "被拒绝" in page.text
     assert "/refund" not in page.text.replace("receipt-refund", "")
+
+
+async def test_F10_asking_about_a_paid_order_finds_what_was_refunded_at_wechat(money: MoneyDesk) -> None:
+    order = await money.desk.paid(amount=5000)
+    assert order.out_trade_no is not None
+    money.desk.wechat.refund_elsewhere(order.out_trade_no, 2000)
+    await money.sign_in(Role.PROVIDER_OPERATOR)
+    path = f"/console/orders/{order.id}"
+    page = await money.visitor.get(path)
+
+    asked = await money.visitor.post(f"{path}/sync", page.text, htmx=True)
+
+    assert "订单已支付，微信侧共有 1 笔退款" in asked.text
+    assert "¥20.00" in (await money.visitor.get("/console/refunds")).text
+
+
+async def test_asking_about_a_paid_order_says_when_wechat_gave_no_answer(money: MoneyDesk) -> None:
+    order = await money.desk.paid()
+    money.desk.wechat.fail("refundquery", "timeout")
+    await money.sign_in()
+    path = f"/console/orders/{order.id}"
+    page = await money.visitor.get(path)
+
+    asked = await money.visitor.post(f"{path}/sync", page.text, htmx=True)
+
+    assert "没有给出可信的退款应答" in asked.text
