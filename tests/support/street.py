@@ -7,7 +7,9 @@ its rounds when the test says so. Time passes for both sides together, as fast a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import logging
 import re
 import secrets
 import time
@@ -22,9 +24,18 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from standardwebhooks import Webhook
 from tests.support.background import Background
-from tests.support.installation import PARTNER, Installation, bare, free_port, import_document, new_openid
+from tests.support.installation import (
+    PARTNER,
+    PATIENCE_S,
+    Installation,
+    bare,
+    free_port,
+    import_document,
+    new_openid,
+)
 from tests.support.loopback import Received, http, loopback
 from tests.support.post_office import Network
 from tests.support.tls_host import authority
@@ -34,12 +45,13 @@ from tests.support.witness import Witness
 from spapp.asgi import create_app
 from spapp.wiring import Services, build
 from spapp.worker import run_due
+from spcore import logs
 from spcore.settings import Settings
 from spsim.server import Listener
 from wechatpay.breaker import Breaker
 from wechatpay.transport import Transport
 
-DEADLINE_S = 3.0
+DEADLINE_S = 4.0
 """For a call to WeChat, instead of fifteen seconds: a slow answer should not cost the tests so much."""
 _TOKEN = re.compile(rb"[0-9A-Za-z_-]{10,}")
 _ROUNDS_S = (3, 5, 10, 15, 30, 60, 60, 120, 300, 300, 300, 300, 600, 600, 3600, 3600, 7 * 3600)
@@ -82,12 +94,16 @@ class Street:
     secure: Wire
     network: Network
     witness: Witness
+    log: Path
+    """What web and worker write."""
     heard: list[Hearing] = field(default_factory=list)
     failing: Failing = lambda _event_id, _before: False
     told: defaultdict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     """Every word of ten or more letters that was ever sent to whom, by API key."""
     promised: list[Any] = field(default_factory=list)
     """Orders and refunds as they were in answers of 2xx to those who asked for them."""
+    codes: list[str] = field(default_factory=list)
+    """Payment codes that were shown."""
 
     # --- time and work ----------------------------------------------------------------------------
 
@@ -125,9 +141,9 @@ class Street:
             *self.witness.rows("SELECT id, type FROM outbox WHERE done_at IS NULL"),
         ]
 
-    def wait_for(self, done: Callable[[], bool], within_s: float = 10.0) -> None:
+    def wait_for(self, done: Callable[[], bool]) -> None:
         """Wait for something that happens by itself, such as a notification."""
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + PATIENCE_S
         while not done():
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -170,10 +186,16 @@ class Street:
         code: str = self.house.control("auth_codes", {"openid": new_openid(), "behaviour": behaviour})[
             "auth_code"
         ]
+        self.codes.append(code)
         return code
 
     def fault(self, path: str, kind: str, **params: Any) -> None:
         self.house.control("faults", {"path": path, "kind": kind} | params)
+
+    def is_ordered(self, path: str) -> bool:
+        """Whether a fault of this path has not been met yet."""
+        faults = self.house.phone.get("/_sim/faults").json()["faults"]
+        return path in {fault["path"] for fault in faults}
 
     # --- what is listened to ----------------------------------------------------------------------
 
@@ -241,11 +263,32 @@ def street(
         house.fill(_document(wishes or {}, live=live))
         house.control("limits", {"refunds_per_s": None, "invalid_per_s": None})
         settings = Settings.from_env(house.env)
+        log = stack.enter_context(_written(folder / "platform.log"))
         services = build(settings, clock, webhook_connector=network.connector)
-        opened = Street(house, background, clock, services, plain, secure, network, Witness(house))
+        opened = Street(house, background, clock, services, plain, secure, network, Witness(house), log)
         house.api.event_hooks = {"response": [opened.overhear]}
         _serve(stack, background, opened, settings)
         yield opened
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """Have this process log into a file as the programs do, redaction and all, and as before afterwards."""
+    root, before = logging.getLogger(), structlog.get_config()
+    handlers, level, raises = list(root.handlers), root.level, logging.raiseExceptions
+    with path.open("w", encoding="utf-8") as file:
+        with contextlib.redirect_stderr(file):
+            logs.configure("info")
+        (ours,) = root.handlers
+        for handler in handlers:
+            root.addHandler(handler)
+        try:
+            yield path
+        finally:
+            root.removeHandler(ours)
+            root.setLevel(level)
+            logging.raiseExceptions = raises
+            structlog.configure(**before)
 
 
 def _environment(
