@@ -63,7 +63,8 @@ async def test_G09_one_tenant_with_many_lost_orders_does_not_starve_another(till
     many, few = await paid_orders(till, 30), await paid_orders(till, 3, tenant=1)
     till.clock.advance(minutes=2)
     healing = healing_with(till, Budget(till.clock, per_second=1, burst=6))
-    await healing.run_due(limit=10)
+    # As many as there are tokens: which orders these are is decided by turns, not by who is quicker.
+    await healing.run_due(limit=6)
     assert await status_of(till, few, tenant=1) == Counter({"paid": 3})
     assert (await status_of(till, many))["paid"] == 3
 
