@@ -45,6 +45,18 @@ async def test_M4_a_refund_elsewhere_that_does_not_fit_is_left_to_a_person(desk:
     assert (await desk.till.order(order.id)).refunding_amount == Fen(800)
 
 
+async def test_G13_a_refund_elsewhere_of_another_payment_is_not_taken_over(desk: RefundDesk) -> None:
+    order = await desk.paid(amount=1000)
+    assert order.out_trade_no is not None
+    elsewhere = desk.wechat.refund_elsewhere(order.out_trade_no, 500)
+    elsewhere.total, elsewhere.transaction_id = Fen(900), "4200009999202611220000000001"
+    await desk.service.look_outside(desk.scope, order.id)
+    assert not await desk.reader.of_order(desk.scope, order.id)
+    (shown,) = await desk.anomalies("refund_mismatch")
+    assert {"total_fee", "transaction_id"} <= set(shown.facts["fields"])
+    assert (await desk.till.order(order.id)).refunding_amount == Fen(0)
+
+
 async def test_F10_an_order_that_a_query_finds_refunded_is_looked_into(desk: RefundDesk) -> None:
     order = await desk.till.placed()
     assert order.out_trade_no is not None
