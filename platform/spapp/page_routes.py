@@ -6,29 +6,30 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
-from spapp.admin.controller import AdminAnomalies, AdminController
-from spapp.console.anomaly_controller import ConsoleAnomalies
-from spapp.console.controller import ConsoleController
-from spapp.console.entry import EntryController
-from spapp.console.refund_controller import ConsoleRefunds
-from spapp.console.second_factor_pages import SecondFactorPages, SecondStep
-from spapp.console.tenant_controller import TenantPages
-from spapp.merchant.controller import MerchantAnomalies, MerchantController, MerchantRefunds
+from spapp.console.anomalies.controllers import AdminAnomalies, ConsoleAnomalies, MerchantAnomalies
+from spapp.console.entry.controller import EntryController
+from spapp.console.entry.second_factor_pages import SecondFactorPages, SecondStep
+from spapp.console.orders.controllers import AdminTransactions, ConsoleOrders, MerchantOrders
+from spapp.console.refunds.controllers import ConsoleRefunds, MerchantRefunds
+from spapp.console.tenants.controller import TenantPages
 
 
 def page_handlers() -> Sequence[ControllerRouterHandler]:
     """Return every handler that answers with a page."""
     return (
+        # coming in
         EntryController,
         SecondStep,
         SecondFactorPages,
-        ConsoleController,
+        # money
+        ConsoleOrders,
+        AdminTransactions,
+        MerchantOrders,
         ConsoleRefunds,
-        ConsoleAnomalies,
-        TenantPages,
-        MerchantController,
         MerchantRefunds,
-        MerchantAnomalies,
-        AdminController,
+        ConsoleAnomalies,
         AdminAnomalies,
+        MerchantAnomalies,
+        # sub-merchants
+        TenantPages,
     )

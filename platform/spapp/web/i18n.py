@@ -1,7 +1,8 @@
 """Languages of the pages: Chinese is what the code says, English is a catalogue read at start.
 
-The catalogue is kept as text (`messages.po`) and compiled in memory, so that nothing binary has to be kept
-in step with it. A test fails on a missing or empty English entry (console-and-api-design section 7).
+The catalogue is kept as text, one `.po` file a room of the pages (`messages.po` for what they share), and
+compiled in memory, so that nothing binary has to be kept in step with it. A test fails on a missing or empty
+English entry, and on one that two files have (console-and-api-design section 7).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from gettext import NullTranslations
 from io import BytesIO
 from typing import Literal, TypeAlias
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
@@ -38,10 +40,14 @@ def translations(language: Language) -> NullTranslations:
     """Return the catalogue of `language`; the source language needs none."""
     if language == SOURCE:
         return NullTranslations()
-    path = resource("templates") / "locale" / language / "LC_MESSAGES" / "messages.po"
+    together = Catalog(locale=language)
+    for path in sorted((resource("templates") / "locale" / language / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as file:
+            for message in read_po(file, locale=language):
+                if message.id:
+                    together[message.id] = message
     compiled = BytesIO()
-    with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language))
+    write_mo(compiled, together)
     compiled.seek(0)
     return Translations(compiled)
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.support.shop import Shop
 from tests.support.visitor import Visitor
 
-from spapp.admin import controller
+from spapp.console.frame import looking
 from spcore.audit.models import PLATFORM_CHAIN, AuditRow
 from spcore.audit.verifier import verify
 from spcore.db.engine import Database
@@ -54,7 +54,7 @@ async def test_what_cannot_be_written_down_is_not_shown(
     async def broken(*_given: object) -> None:
         raise DBAPIError("INSERT", {}, Exception("disk full"))
 
-    monkeypatch.setattr(controller, "record", broken)
+    monkeypatch.setattr(looking, "record", broken)
     listed = await visitor.get("/admin/transactions")
     viewed = await visitor.get(f"/admin/transactions/{shop.orders['latest']}")
 

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from spapp.console.list_query import TRAIL
-from spapp.console.query import OrderQuery
+from spapp.console.frame.list_query import TRAIL
+from spapp.console.orders.query import OrderQuery
 from sptenants.orders.filters import Tab
 
 NOW = datetime(2026, 11, 21, 6, 38, tzinfo=UTC)

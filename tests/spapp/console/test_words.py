@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from spapp.console.order_figures import counted, figure_strip
-from spapp.console.words import ACTION, ACTOR, notify_chip, order_chips
+from spapp.console.frame.words import ACTION, ACTOR, notify_chip, order_chips
+from spapp.console.orders.figures import counted, figure_strip
 from sptenants.orders.figures import COUNT_CAP, Count, Figures
 from sptenants.orders.models import Order
 from sptenants.orders.records import OrderRecord

@@ -64,11 +64,14 @@ def test_the_language_is_what_the_reader_asked_for(cookie: str | None, accept: s
 def test_every_text_of_a_page_has_an_english_entry_with_the_same_places_to_fill() -> None:
     from tests.support.catalogue import texts
 
-    path = resource("templates") / "locale" / "en" / "LC_MESSAGES" / "messages.po"
-    with path.open("rb") as file:
-        english = {
-            str(message.id): str(message.string) for message in read_po(file, locale="en") if message.id
-        }
+    english: dict[str, str] = {}
+    twice: list[str] = []
+    for path in sorted((resource("templates") / "locale" / "en" / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as file:
+            found = {str(entry.id): str(entry.string) for entry in read_po(file, locale="en") if entry.id}
+        twice += [f"{path.name}: {text}" for text in found.keys() & english.keys()]
+        english |= found
+    assert twice == []
 
     shown = texts()
     assert len(shown) > 150

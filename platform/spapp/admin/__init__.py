@@ -1,1 +1,0 @@
-"""Pages of the platform's own people; every look at tenants' data is written down (rule Y4)."""

@@ -1,0 +1,1 @@
+"""The pages of orders in the three areas."""

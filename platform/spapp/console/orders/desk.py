@@ -1,0 +1,200 @@
+"""The order pages of an area: lists, one order, and what can be asked of it. One desk a request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Response
+from litestar.di import NamedDependency, Provide
+from litestar.params import SkipValidation
+
+from spapp.console.frame.workplace import PAGE_SIZE, Notice, Work, Workplace
+from spapp.console.orders.figures import counted, figure_strip
+from spapp.console.orders.query import OrderQuery
+from spapp.console.orders.views import TIMELINE_FILTERS, OrderView, order_lines, tab_links
+from spcore.db.keyset import Page
+from spcore.db.scope import TenantScope
+from spcore.errors import InvalidInput, Text
+from sptenants.orders.figures import Count, Figures
+from sptenants.orders.filters import Tab
+from sptenants.orders.reader import OrderReader, OrderRow
+from sptenants.orders.records import OrderRecord
+from sptenants.orders.service import OrderService
+from sptenants.orders.states import OrderStatus
+from sptenants.orders.timeline import STATUS_WORDS
+from sptenants.refunds.outside import Looked
+from sptenants.refunds.reader import RefundReader
+from sptenants.refunds.service import RefundService
+
+
+@dataclass(frozen=True, slots=True)
+class OrderList:
+    """Everything an order list shows, read before anything is rendered."""
+
+    query: OrderQuery
+    page: Page[OrderRow]
+    counts: dict[Tab, Count]
+    figures: Figures
+    figures_before: Figures | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDesk:
+    place: Workplace
+    reader: OrderReader
+    orders: OrderService
+    refunds: RefundReader
+    refund_service: RefundService
+    heading: str
+
+    # --- list ----------------------------------------------------------------------------------------
+
+    async def read_list(self) -> OrderList:
+        """Read the list that the address bar asks for; a cursor that is not ours leads to the first page."""
+        scope, base = self.place.scope, self.place.orders
+        query = OrderQuery.parse(base, self.place.request.query_params, self.place.now)
+        wanted = query.to_filter()
+        try:
+            rows = await self.reader.list(scope, wanted, PAGE_SIZE, query.cursor)
+        except InvalidInput as refusal:
+            query = query.first_page(*(fault.text for fault in refusal.faults))
+            rows = await self.reader.list(scope, wanted, PAGE_SIZE)
+        before = query.day_before()
+        return OrderList(
+            query=query,
+            page=rows,
+            counts=await self.reader.tabs(scope, wanted),
+            figures=await self.reader.figures(scope, wanted),
+            figures_before=await self.reader.figures(scope, before) if before else None,
+        )
+
+    async def show_list(self, shown: OrderList, **choices: Any) -> Response[str]:
+        """Answer with the list. `choices` are the options of the tenant and provider filters, if any."""
+        query = shown.query
+        return await self.place.show(
+            "orders/list.html",
+            heading=self.heading,
+            current=self.place.orders,
+            query=query,
+            searched=query.q or "",
+            tabs=tab_links(query, shown.counts),
+            figures=figure_strip(shown.figures, shown.figures_before, shown.counts[Tab.ALL]),
+            rows=order_lines(query, shown.page.rows),
+            total=counted(shown.counts[query.tab]),
+            next_url=query.next_url(shown.page.next_cursor),
+            **({"tenants": None, "providers": None} | choices),
+        )
+
+    # --- one order -----------------------------------------------------------------------------------
+
+    async def view(self, order_id: str, said: Notice | None = None) -> OrderView:
+        """Read one order with its refunds. Raises NotFound, also for somebody else's (rule Y3)."""
+        detail = await self.reader.detail(self.place.scope, order_id)
+        refunds = await self.refunds.of_order(self.place.scope, order_id)
+        return OrderView(self.place, detail, tuple(refunds), said)
+
+    async def show_order(self, view: OrderView) -> Response[str]:
+        """Answer with the part for the drawer when htmx asks, else with the whole page."""
+        return await self.place.show_detail(
+            "orders/detail.html",
+            "orders/page.html",
+            view=view,
+            order=view.order,
+            timeline_filters=TIMELINE_FILTERS,
+            heading=self.heading,
+            list_url=self.place.orders,
+            current=self.place.orders,
+        )
+
+    async def sync(self, order_id: str) -> Response[Any]:
+        """Ask WeChat what became of the order; of a paid one, what was refunded there. Raises NotFound."""
+
+        async def ask(scope: TenantScope) -> Notice:
+            order = await self.orders.sync(scope, order_id, self.place.staff.actor)
+            if order.status is not OrderStatus.PAID:
+                return _answer(order)
+            return _refunds_there(order, await self.refund_service.look_outside(scope, order_id))
+
+        return await self._act(order_id, ask)
+
+    async def close(self, order_id: str) -> Response[Any]:
+        """Ask for the order to be closed, so that nobody can pay it any more. Raises NotFound."""
+
+        async def ask(scope: TenantScope) -> Notice | None:
+            staff = self.place.staff
+            return _closed(await self.orders.close(scope, order_id, staff.actor, facts=self.place.facts))
+
+        return await self._act(order_id, ask)
+
+    async def _act(
+        self, order_id: str, do: Callable[[TenantScope], Awaitable[Notice | None]]
+    ) -> Response[Any]:
+        """Do it in the order's own tenant."""
+        order = await self.reader.record(self.place.scope, order_id)
+
+        async def done() -> Notice | None:
+            return await do(TenantScope(order.provider_id, order.tenant_id))
+
+        async def shown(notice: Notice | None) -> Response[str]:
+            return await self.show_order(await self.view(order_id, notice))
+
+        return await self.place.act(f"{self.place.orders}/{order_id}", done, shown)
+
+
+Desk = NamedDependency[SkipValidation[OrderDesk]]
+"""How handlers ask for the desk; it was built by us, so nothing validates it."""
+
+
+def order_desk(heading: str) -> Provide:
+    """Return the dependency `desk` of an area that calls its order list so."""
+
+    def provide(
+        place: Work,
+        order_reader: NamedDependency[OrderReader],
+        orders: NamedDependency[OrderService],
+        refund_reader: NamedDependency[RefundReader],
+        refunds: NamedDependency[RefundService],
+    ) -> OrderDesk:
+        return OrderDesk(place, order_reader, orders, refund_reader, refunds, heading)
+
+    return Provide(provide, sync_to_thread=False)
+
+
+def _answer(order: OrderRecord) -> Notice:
+    words = STATUS_WORDS[order.status]
+    text = Text(f"已向微信查询，订单状态：{words.zh}。", f"WeChat was asked. The order is {words.en}.")
+    return Notice("ok" if order.status is OrderStatus.PAID else "info", text)
+
+
+def _refunds_there(order: OrderRecord, looked: Looked) -> Notice:
+    """Say that it is paid, and how many refunds WeChat has of it, made here or not (F10)."""
+    if not looked.answered:
+        text = Text(
+            "订单已支付；微信暂时没有给出可信的退款应答，请稍后再查。",
+            "The order is paid. WeChat gave no usable answer about refunds; ask again later.",
+        )
+        return Notice("wait", text)
+    if not looked.found:
+        return _answer(order)
+    count = len(looked.found)
+    return Notice(
+        "ok",
+        Text(
+            f"已向微信查询：订单已支付，微信侧共有 {count} 笔退款。",
+            f"WeChat was asked. The order is paid and has {count} refunds there.",
+        ),
+    )
+
+
+def _closed(order: OrderRecord) -> Notice | None:
+    """Say what came of it; as long as the close is under way, the page says so by itself."""
+    if order.status in (OrderStatus.CLOSED, OrderStatus.REVOKED):
+        return Notice("ok", Text("订单已关闭。", "The order is closed."))
+    if order.status is OrderStatus.PAID:
+        text = Text(
+            "关单前付款用户已完成支付，订单未关闭。", "The payer was faster: the order is paid, not closed."
+        )
+        return Notice("wait", text)
+    return None

@@ -1,0 +1,1 @@
+"""The pages of refunds in the areas that have them."""

@@ -1,1 +1,0 @@
-"""Pages of a sub-merchant's people: one tenant, nothing of any other."""
