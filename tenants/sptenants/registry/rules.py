@@ -149,7 +149,7 @@ _SUB_MCH_ID = Text(
     "must be the sub-merchant's own number of 8 to 10 digits, from WeChat Pay's mail.",
 )
 _OWN_NUMBER = Text(
-    "子商户号不能与服务商自身的商户号相同，请填写特约商户的商户号。",
+    "特约商户号不能与服务商自身的商户号相同，请填写特约商户的商户号。",
     "must not be the provider's own number; enter the sub-merchant's.",
 )
 _NO_SUB_MCH_ID = Text(
