@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
 _SHAPE = re.compile(r"[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _STEP = 1 << 64
 _FRESH = 1 << 79  # half of what fits, so that steps have room
 
@@ -48,6 +50,15 @@ def new_ulid(at: datetime | None = None) -> str:
 def new_id(prefix: str, at: datetime | None = None) -> str:
     """Return a fresh id such as `ord_01JD3K8W7Q4M6X0B2T9V5H1CZN`."""
     return f"{prefix}_{new_ulid(at)}"
+
+
+def least_id(prefix: str, at: datetime) -> str:
+    """Return what every id made at `at` or later is not below, to find ids by when they were made.
+
+    Ids know milliseconds: a moment within one counts as its beginning.
+    """
+    milliseconds = max(0, (at - _EPOCH) // _MILLISECOND)
+    return f"{prefix}_{ULID.from_bytes(milliseconds.to_bytes(6, 'big') + bytes(10))}"
 
 
 def is_id(text: str, prefix: str) -> bool:

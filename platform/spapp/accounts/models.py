@@ -1,11 +1,11 @@
-"""Tables of people, their roles, their second factors, their console sessions and one-time links."""
+"""Tables of people: their roles, second factors, sessions, links, invitations, visits and notices."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spcore.db.base import Model
@@ -35,6 +35,13 @@ class Level(StrEnum):
     FULL = "full"
 
 
+_ROLE_FITS_ITS_PLACE = (
+    "(role LIKE 'platform_%' AND provider_id IS NULL AND tenant_id IS NULL)"
+    " OR (role LIKE 'provider_%' AND provider_id IS NOT NULL AND tenant_id IS NULL)"
+    " OR (role = 'merchant_user' AND provider_id IS NOT NULL AND tenant_id IS NOT NULL)"
+)
+
+
 class Person(Model):
     __tablename__ = "people"
     __table_args__ = (CheckConstraint("status IN ('active', 'disabled')", name="status"),)
@@ -57,12 +64,7 @@ class Membership(Model):
     __table_args__ = (
         UniqueConstraint("person_id", "role", "provider_id", "tenant_id"),
         ForeignKeyConstraint(["provider_id", "tenant_id"], ["tenants.provider_id", "tenants.id"]),
-        CheckConstraint(
-            "(role LIKE 'platform_%' AND provider_id IS NULL AND tenant_id IS NULL)"
-            " OR (role LIKE 'provider_%' AND provider_id IS NOT NULL AND tenant_id IS NULL)"
-            " OR (role = 'merchant_user' AND provider_id IS NOT NULL AND tenant_id IS NOT NULL)",
-            name="role_fits_its_place",
-        ),
+        CheckConstraint(_ROLE_FITS_ITS_PLACE, name="role_fits_its_place"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -93,6 +95,8 @@ class ConsoleSession(Model):
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    look_reason: Mapped[str | None]
+    """Why a person of the platform looks at rows of tenants, in their words; None for routine review."""
 
 
 class SecondFactor(Model):
@@ -130,6 +134,108 @@ class SetupLink(Model):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class Invitation(Model):
+    """A role offered to an address; person and membership come into being when it is accepted (S17)."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        ForeignKeyConstraint(["provider_id", "tenant_id"], ["tenants.provider_id", "tenants.id"]),
+        CheckConstraint(_ROLE_FITS_ITS_PLACE, name="role_fits_its_place"),
+        CheckConstraint("accepted_at IS NULL OR revoked_at IS NULL", name="has_one_end"),
+        Index("ix_invitations_provider_id_id", "provider_id", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    email: Mapped[str]
+    """Lower case."""
+    role: Mapped[str]
+    provider_id: Mapped[str | None] = mapped_column(ForeignKey("service_providers.id"))
+    tenant_id: Mapped[str | None]
+    invited_by: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    invited_by_name: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class OwnerNotice(Model):
+    """A sensitive act, told to everybody else who owns the provider, or the platform for None (S12)."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        Index("ix_notices_provider_id_id", "provider_id", "id"),
+        Index("ix_notices_at", "at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    provider_id: Mapped[str | None] = mapped_column(ForeignKey("service_providers.id"))
+    zh: Mapped[str]
+    en: Mapped[str]
+    """What was done, after the name of whoever did it."""
+    by_id: Mapped[str | None]
+    by_name: Mapped[str]
+    at: Mapped[datetime]
+
+
+class NoticeDismissal(Model):
+    """Somebody has read a notice."""
+
+    __tablename__ = "notice_dismissals"
+
+    notice_id: Mapped[str] = mapped_column(ForeignKey("notices.id", ondelete="CASCADE"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    at: Mapped[datetime]
+
+
+class Visit(Model):
+    """A platform administrator in a provider's console, reading only; it lives as long as its session."""
+
+    __tablename__ = "visits"
+    __table_args__ = (
+        CheckConstraint("ended_by IN ('person', 'time', 'session')", name="ended_by"),
+        CheckConstraint("(ended_at IS NULL) = (ended_by IS NULL)", name="ended_by_something"),
+        Index(
+            "ix_visits_open",
+            "ends_at",
+            postgresql_where=text("ended_at IS NULL"),
+            sqlite_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    person_name: Mapped[str]
+    provider_id: Mapped[str] = mapped_column(ForeignKey("service_providers.id"))
+    session_hash: Mapped[str | None] = mapped_column(
+        ForeignKey("console_sessions.token_hash", ondelete="SET NULL"), unique=True
+    )
+    reason: Mapped[str]
+    began_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+
+
+class AuditCheck(Model):
+    """One reading of all audit chains, and the first row that did not hold."""
+
+    __tablename__ = "audit_checks"
+    __table_args__ = (CheckConstraint("ok = (bad_chain IS NULL)", name="names_what_is_bad"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    began_at: Mapped[datetime]
+    finished_at: Mapped[datetime]
+    by_name: Mapped[str]
+    ok: Mapped[bool]
+    rows_read: Mapped[int]
+    bad_chain: Mapped[str | None]
+    bad_seq: Mapped[int | None]
+    bad_id: Mapped[str | None]
+    bad_reason: Mapped[str | None]
 
 
 class SignInAttempt(Model):

@@ -81,6 +81,8 @@ class ProviderKey(Model):
     sealed: Mapped[bytes]
     fingerprint: Mapped[str]
     """First 16 hex digits of the SHA-256 of the secret: enough to tell versions apart, useless otherwise."""
+    hint: Mapped[str | None]
+    """Last four characters of a symmetric key, by which people know it again; None for what is in PEM."""
     label: Mapped[str | None]
     """Serial number of a certificate or id of a public key."""
     not_after: Mapped[datetime | None]

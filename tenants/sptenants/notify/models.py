@@ -24,6 +24,10 @@ class Notification(TenantOwned, Model):
         ),
         Index("ix_notifications_provider_id_id", "provider_id", "id"),
         Index("ix_notifications_order", "tenant_id", "order_id"),
+        Index("ix_notifications_id", "id"),
+        Index("ix_notifications_provider_id_result_id", "provider_id", "result", "id"),
+        Index("ix_notifications_provider_id_out_trade_no", "provider_id", "out_trade_no"),
+        Index("ix_notifications_provider_id_transaction_id", "provider_id", "transaction_id"),
         {"info": TENANT_OWNED},
     )
 
@@ -48,6 +52,10 @@ class Notification(TenantOwned, Model):
     order_id: Mapped[str | None]
     answered: Mapped[str]
     """`SUCCESS` or `FAIL`."""
+    replayed_at: Mapped[datetime | None]
+    """When a person last had it applied anew, and who and why; every such act is in the audit log too."""
+    replayed_by: Mapped[str | None]
+    replay_reason: Mapped[str | None]
 
 
 class StrayNotification(Model):

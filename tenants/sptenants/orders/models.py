@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spcore.db.base import TENANT_OWNED, Model, TenantOwned
@@ -14,6 +14,13 @@ from sptenants.orders.states import AttemptState, OrderStatus
 _STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
 _ATTEMPT_STATES = ", ".join(f"'{state}'" for state in AttemptState)
 _OPEN_ATTEMPT = "state IN ('submitting', 'payable')"
+_GIVEN_BACK = "refunded_amount > 0 OR refunding_amount > 0"
+_HAS_ANOMALY = "anomaly IS NOT NULL"
+_UNPAID = "status <> 'paid'"
+
+
+def _narrow(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
 
 
 class Order(TenantOwned, Model):
@@ -37,6 +44,25 @@ class Order(TenantOwned, Model):
         Index("ix_orders_transaction_id", "transaction_id"),
         Index("ix_orders_merchant_order_no", "merchant_order_no"),
         Index("ix_orders_out_trade_no", "out_trade_no"),
+        _narrow("ix_orders_given_back", "id", where=_GIVEN_BACK),
+        _narrow("ix_orders_provider_id_given_back", "provider_id", "id", where=_GIVEN_BACK),
+        _narrow("ix_orders_tenant_id_given_back", "tenant_id", "id", where=_GIVEN_BACK),
+        _narrow("ix_orders_anomaly", "id", where=_HAS_ANOMALY),
+        _narrow("ix_orders_provider_id_anomaly", "provider_id", "id", where=_HAS_ANOMALY),
+        _narrow("ix_orders_tenant_id_anomaly", "tenant_id", "id", where=_HAS_ANOMALY),
+        _narrow("ix_orders_status_id", "status", "id", where=_UNPAID),
+        Index(
+            "ix_orders_updated_at",
+            "updated_at",
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+        ),
+        Index(
+            "ix_orders_failures",
+            "created_at",
+            postgresql_where="status = 'failed'",
+            sqlite_where="status = 'failed'",
+        ),
         Index(
             "ix_orders_next_check_at",
             "next_check_at",
@@ -69,7 +95,8 @@ class Order(TenantOwned, Model):
     openid: Mapped[str | None]
     """Of `sub_appid`, or of the provider's appid when there is none. Masked wherever it is shown."""
     source: Mapped[str]
-    """`api_key`, `miniprogram`, `console`, or `adopted` when it was rebuilt from WeChat's word."""
+    """`api_key`, `miniprogram`, `console`, `trial` when it only tries whether paying works, or `adopted`
+    when it was rebuilt from WeChat's word."""
     created_by: Mapped[str]
     """Name of the key or person that made it, for the timeline."""
     attach: Mapped[str | None]
@@ -255,3 +282,42 @@ class Heal(TenantOwned, Model):
     since: Mapped[datetime]
     healed_at: Mapped[datetime]
     queries: Mapped[int]
+
+
+class OrderSum(TenantOwned, Model):
+    """The orders of one app that were created in one Shanghai hour or day, summed by `sums.py`."""
+
+    __tablename__ = "order_sums"
+    __table_args__ = (
+        ForeignKeyConstraint(["provider_id", "tenant_id"], ["tenants.provider_id", "tenants.id"]),
+        CheckConstraint("span IN ('hour', 'day')", name="span"),
+        Index("ix_order_sums_provider_id_span_begin", "provider_id", "span", "begin"),
+        Index("ix_order_sums_span_begin", "span", "begin"),
+        {"info": TENANT_OWNED | {"queue": True}},
+    )
+
+    span: Mapped[str] = mapped_column(primary_key=True)
+    begin: Mapped[datetime] = mapped_column(primary_key=True)
+    sub_appid: Mapped[str] = mapped_column(primary_key=True)
+    """Empty for orders without one."""
+    created: Mapped[int]
+    paid_count: Mapped[int]
+    paid_amount: Mapped[int] = mapped_column(BigInteger)
+    """Fen, as everywhere; a day of a large tenant exceeds 32 bits."""
+    settled_of: Mapped[int]
+    """Orders that obtained a prepay_id and are at least 30 minutes old."""
+    settled_paid: Mapped[int]
+    refunded_count: Mapped[int]
+    refunded_amount: Mapped[int] = mapped_column(BigInteger)
+    failed: Mapped[int]
+    closed: Mapped[int]
+    attention: Mapped[int]
+
+
+class OrderSumsMark(Model):
+    """Up to which change of orders the sums are right. One row, which also keeps two workers apart."""
+
+    __tablename__ = "order_sums_mark"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
