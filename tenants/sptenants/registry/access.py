@@ -10,15 +10,17 @@ from typing import Any, Literal
 
 from litestar.connection import ASGIConnection
 
+from sptenants.registry.rights import Right
+
 Area = Literal["api", "mini", "console", "admin", "merchant", "notify", "public"]
 
 
-def access(area: Area, *roles: str) -> dict[str, Any]:
-    """Return the `opt` of a route handler: its area and who may call it.
+def access(area: Area, *roles: str, right: Right | None = None) -> dict[str, Any]:
+    """Return the `opt` of a route handler: its area, who may call it, and the right an API key needs for it.
 
     Roles are role codes of people, or `tenant_key`, `provider_key`, `mini_session`, `anyone`, `wechat`.
     """
-    return {"area": area, "roles": roles}
+    return {"area": area, "roles": roles, "right": right}
 
 
 @dataclass(frozen=True, slots=True)

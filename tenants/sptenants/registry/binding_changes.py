@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,18 +18,22 @@ from sptenants.registry import rules
 from sptenants.registry.bindings import BindingProfile, secret_context
 from sptenants.registry.changes import Change
 from sptenants.registry.errors import StateConflict
+from sptenants.registry.ledger import LedgerEvent, write_history
 from sptenants.registry.models import MAX_BINDINGS, AppBinding, AppClaim
 from sptenants.registry.rules import TenantStatus
 
 
 @dataclass(frozen=True, slots=True)
 class NewBinding:
-    """An appid to bind. `app_secret` is needed where users of a mini-program shall log in."""
+    """An appid to bind. `app_secret` is needed where users of a mini-program shall log in; `name` is what
+    people call the app.
+    """
 
     sub_appid: str
     kind: str
     owner: str
     app_secret: str | None = field(default=None, repr=False)
+    name: str | None = None
 
     def faults(self, pointer: str = "#") -> list[Fault]:
         """Return what is wrong with it by itself, empty when it may be bound."""
@@ -37,6 +43,8 @@ class NewBinding:
         ]
         if self.app_secret is not None:
             found += rules.app_secret_faults(self.app_secret, f"{pointer}/app_secret")
+        if self.name is not None:
+            found += rules.name_faults(self.name, f"{pointer}/name")
         return found
 
 
@@ -74,6 +82,7 @@ async def add(
         slot=min(set(range(1, MAX_BINDINGS + 1)) - {other.slot for other in bound}),
         mode=change.provider.mode,
         sub_appid=new.sub_appid,
+        name=new.name,
         kind=new.kind,
         owner=new.owner,
         status=status,
@@ -86,6 +95,7 @@ async def add(
         row.secret_version = 1
         row.secret_sealed = change.vault.seal(secret, secret_context(scope, binding_id, 1))
         row.secret_fingerprint = fingerprint(secret)
+        row.secret_hint, row.secret_changed_at = secret_hint(new.app_secret), change.now
     change.session.add(row)
     await change.session.flush()
     await change.audit(
@@ -95,6 +105,8 @@ async def add(
         tenant_id=tenant_id,
         after={"slot": row.slot, "sub_appid": new.sub_appid, "kind": new.kind, "owner": new.owner},
     )
+    declared = {"slot": row.slot, "kind": new.kind, "owner": new.owner, "after": status}
+    await _history(change, row, LedgerEvent.DECLARED, declared)
     return BindingProfile.of(row)
 
 
@@ -122,7 +134,34 @@ async def amend(change: Change, tenant_id: str, binding_id: str, *, kind: str, o
         before=before,
         after={"kind": kind, "owner": owner},
     )
+    now_as = {"kind": kind, "owner": owner, "before": before}
+    await _history(change, row, LedgerEvent.CHANGED, now_as)
     return True
+
+
+async def rename(change: Change, tenant_id: str, binding_id: str, name: str | None) -> bool:
+    """Call a bound app something else, and say whether anything changed.
+
+    Raises NotFound and InvalidInput. The change is locked.
+    """
+    row = await _one(change, tenant_id, binding_id)
+    if row.name == name:
+        return False
+    if name is not None and (faults := rules.name_faults(name, "#/name")):
+        raise InvalidInput(*faults)
+    before, after = {"name": row.name}, {"name": name}
+    await change.session.execute(
+        update(AppBinding).where(*_is(change, tenant_id, binding_id)).values(name=name, updated_at=change.now)
+    )
+    await change.audit(
+        "binding.changed", "binding", binding_id, tenant_id=tenant_id, before=before, after=after
+    )
+    return True
+
+
+def secret_hint(app_secret: str) -> str | None:
+    """Return the last four characters, by which people tell secrets apart; a short secret shows none."""
+    return app_secret[-4:] if len(app_secret) >= 16 else None
 
 
 async def replace_secret(change: Change, tenant_id: str, binding_id: str, app_secret: str) -> bool:
@@ -145,12 +184,15 @@ async def replace_secret(change: Change, tenant_id: str, binding_id: str, app_se
             secret_sealed=change.vault.seal(secret, context),
             secret_version=version,
             secret_fingerprint=mark,
+            secret_hint=secret_hint(app_secret),
+            secret_changed_at=change.now,
             updated_at=change.now,
         )
     )
     await change.audit(
         "binding.secret_replaced", "binding", binding_id, tenant_id=tenant_id, after={"version": version}
     )
+    await _history(change, row, LedgerEvent.SECRET_REPLACED, {"version": version})
     return True
 
 
@@ -178,6 +220,13 @@ async def remove(change: Change, tenant_id: str, binding_id: str) -> None:
         )
     )
     await change.audit("binding.removed", "binding", binding_id, tenant_id=tenant_id, before=before)
+    await _history(change, row, LedgerEvent.REMOVED, before)
+
+
+async def _history(change: Change, row: AppBinding, what: LedgerEvent, facts: Mapping[str, Any]) -> None:
+    """Write the ledger of bindings in the same transaction (B-17)."""
+    scope = TenantScope(row.provider_id, row.tenant_id)
+    await write_history(change.session, scope, row.id, row.sub_appid, what, facts, change.actor, change.now)
 
 
 def _against(bound: list[AppBinding], new: NewBinding, pointer: str) -> list[Fault]:

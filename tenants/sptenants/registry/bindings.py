@@ -27,6 +27,7 @@ class BindingProfile:
     id: str
     slot: int
     sub_appid: str
+    name: str | None
     kind: str
     owner: str
     status: str
@@ -39,6 +40,7 @@ class BindingProfile:
             id=row.id,
             slot=row.slot,
             sub_appid=row.sub_appid,
+            name=row.name,
             kind=row.kind,
             owner=row.owner,
             status=row.status,

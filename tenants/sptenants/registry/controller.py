@@ -15,19 +15,21 @@ from sptenants.registry.access import RequestFacts, access
 from sptenants.registry.binding_changes import NewBinding
 from sptenants.registry.door import ProviderCaller
 from sptenants.registry.reader import TenantFilter, TenantReader
+from sptenants.registry.rights import Right
 from sptenants.registry.rules import TenantStatus
 from sptenants.registry.schemas import AddBinding, Binding, CreateTenant, TenantList, TenantShown
 from sptenants.registry.service import Registry
 from sptenants.registry.tenants import NewTenant
 
-_OF_PROVIDER = access("api", "provider_key")
+_READS = access("api", "provider_key", right=Right.ORDERS_READ)
+_CHANGES = access("api", "provider_key", right=Right.TENANTS_WRITE)
 
 
 class TenantController(Controller):
     path = "/v1/tenants"
     tags = ("tenants",)
 
-    @get(opt=_OF_PROVIDER, summary="特约商户列表")
+    @get(opt=_READS, summary="特约商户列表")
     async def index(
         self,
         request: Request[Any, Any, Any],
@@ -42,7 +44,7 @@ class TenantController(Controller):
         wanted = TenantFilter(status=status, q=q)
         return TenantList.of(await tenant_reader.list(provider_caller.scope, wanted, limit, cursor))
 
-    @post(opt=_OF_PROVIDER, summary="新增特约商户（草稿）")
+    @post(opt=_CHANGES, summary="新增特约商户（草稿）")
     async def create(
         self,
         request: Request[Any, Any, Any],
@@ -52,7 +54,7 @@ class TenantController(Controller):
         tenant_reader: NamedDependency[TenantReader],
         settings: NamedDependency[Settings],
     ) -> Response[TenantShown]:
-        new = NewTenant(data.name, data.sub_mch_id)
+        new = NewTenant(data.name, data.sub_mch_id, data.particulars)
         made = await registry.create_tenant(provider_caller, new, RequestFacts.of(request))
         detail = await tenant_reader.detail(provider_caller.scope, made.id)
         return Response(
@@ -61,7 +63,7 @@ class TenantController(Controller):
             headers={"Location": f"/v1/tenants/{made.id}"},
         )
 
-    @get("/{tenant_id:str}", opt=_OF_PROVIDER, summary="特约商户详情")
+    @get("/{tenant_id:str}", opt=_READS, summary="特约商户详情")
     async def show(
         self,
         tenant_id: FromPath[str],
@@ -73,7 +75,7 @@ class TenantController(Controller):
             await tenant_reader.detail(provider_caller.scope, tenant_id), settings.public_url
         )
 
-    @post("/{tenant_id:str}/bindings", opt=_OF_PROVIDER, summary="绑定 AppID，最多五个")
+    @post("/{tenant_id:str}/bindings", opt=_CHANGES, summary="绑定 AppID，最多五个")
     async def bind(
         self,
         request: Request[Any, Any, Any],
@@ -82,12 +84,12 @@ class TenantController(Controller):
         provider_caller: NamedDependency[ProviderCaller],
         registry: NamedDependency[Registry],
     ) -> Binding:
-        new = NewBinding(data.sub_appid, data.kind, data.owner, data.app_secret)
+        new = NewBinding(data.sub_appid, data.kind, data.owner, data.app_secret, data.name)
         return Binding.of(
             await registry.add_binding(provider_caller, tenant_id, new, RequestFacts.of(request))
         )
 
-    @delete("/{tenant_id:str}/bindings/{binding_id:str}", opt=_OF_PROVIDER, summary="解绑 AppID")
+    @delete("/{tenant_id:str}/bindings/{binding_id:str}", opt=_CHANGES, summary="解绑 AppID")
     async def unbind(
         self,
         request: Request[Any, Any, Any],

@@ -24,6 +24,7 @@ from spcore.providers.profile import ProviderProfile
 from sptenants.registry.caller import Caller, TenantProfile
 from sptenants.registry.errors import Forbidden, TenantNotLive, Unauthenticated
 from sptenants.registry.models import ApiKey, Tenant
+from sptenants.registry.rights import Use, require
 from sptenants.registry.tokens import is_api_key, is_route_key, token_hash
 
 USE_NOTED_EVERY = timedelta(hours=1)
@@ -56,6 +57,8 @@ class _Key:
     provider_id: str
     tenant_id: str | None
     name: str
+    rights: list[str] | None
+    networks: list[str] | None
     last_used_at: datetime | None
 
 
@@ -104,14 +107,17 @@ class Door:
         self._database = database
         self._clock = clock or SystemClock()
 
-    async def by_api_key(self, presented: str, tenant_header: str | None) -> Caller:
-        """Return the tenant for whom `presented` speaks.
+    async def by_api_key(self, presented: str, tenant_header: str | None, use: Use | None = None) -> Caller:
+        """Return the tenant for whom `presented` speaks, for the use that is named.
 
         A tenant's key speaks for its tenant; a provider's key for the tenant of its own that the header
-        `Tenant-Id` names. Raises Unauthenticated, InvalidInput (provider key without the header), NotFound
-        (a tenant that is not the key's), Forbidden (provider suspended), TenantNotLive (O13, T04).
+        `Tenant-Id` names. Raises Unauthenticated, Forbidden (not for this use, provider suspended),
+        InvalidInput (provider key without the header), NotFound (a tenant that is not the key's),
+        TenantNotLive (O13, T04).
         """
         key, provider, tenant = await self._find(presented, tenant_header)
+        if use is not None:
+            require(key.rights, key.networks, use)
         if key.tenant_id is None and tenant_header is None:
             raise InvalidInput(_TENANT_HEADER_MISSING)
         if tenant is None or (tenant_header is not None and tenant.id != tenant_header):
@@ -121,14 +127,17 @@ class Door:
         await self._note_use(key)
         return caller
 
-    async def provider_by_key(self, presented: str) -> ProviderCaller:
-        """Return the provider for whom `presented` speaks.
+    async def provider_by_key(self, presented: str, use: Use | None = None) -> ProviderCaller:
+        """Return the provider for whom `presented` speaks, for the use that is named.
 
-        Raises Unauthenticated, also for a tenant's key (T04), and Forbidden (provider suspended).
+        Raises Unauthenticated, also for a tenant's key (T04), and Forbidden (not for this use, provider
+        suspended).
         """
         if not presented.startswith("wpk_"):
             raise Unauthenticated(_PROVIDER_KEY_NEEDED)
         key, provider, _tenant = await self._find(presented, None)
+        if use is not None:
+            require(key.rights, key.networks, use)
         require_active(provider)
         await self._note_use(key)
         return ProviderCaller(provider, _actor(key))
@@ -206,7 +215,14 @@ def require_open(provider: ProviderProfile, tenant: TenantProfile) -> None:
     """Raise Forbidden or TenantNotLive unless provider and tenant may take money at present (O13)."""
     require_active(provider)
     if tenant.status != "live":
-        raise TenantNotLive(tenant.status)
+        raise TenantNotLive(tenant.status, tenant.id)
+
+
+def require_open_for_trial(provider: ProviderProfile, tenant: TenantProfile) -> None:
+    """Raise Forbidden or TenantNotLive unless a trial payment may be made: before going live, too (B-11)."""
+    require_active(provider)
+    if tenant.status not in {"onboarding", "ready", "live"}:
+        raise TenantNotLive(tenant.status, tenant.id)
 
 
 def _owner(row: Sequence[Any]) -> tuple[ProviderProfile, TenantProfile | None]:

@@ -50,7 +50,7 @@ class TenantNotLive(DomainError):
 
     code = "tenant_not_live"
 
-    def __init__(self, status: str) -> None:
+    def __init__(self, status: str, tenant_id: str) -> None:
         super().__init__(
             Text(
                 f"该特约商户当前状态为 {status}，未上线，不能调用接口：请联系服务商上线。",
@@ -58,6 +58,7 @@ class TenantNotLive(DomainError):
             )
         )
         self.status = status
+        self.tenant_id = tenant_id
 
 
 class BindingNotVerified(DomainError):

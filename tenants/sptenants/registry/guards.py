@@ -8,8 +8,10 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 
+from sptenants.registry.access import RequestFacts
 from sptenants.registry.caller import Caller
 from sptenants.registry.door import Door, ProviderCaller
+from sptenants.registry.rights import Use
 
 _TENANT_HEADER = "tenant-id"
 
@@ -31,7 +33,8 @@ async def provide_caller(request: Request[Any, Any, Any], door: NamedDependency[
 
     Raises what `Door.by_api_key` raises.
     """
-    return await door.by_api_key(bearer_token(request), request.headers.get(_TENANT_HEADER))
+    header = request.headers.get(_TENANT_HEADER)
+    return await door.by_api_key(bearer_token(request), header, _use(request))
 
 
 async def provide_provider_caller(
@@ -41,4 +44,9 @@ async def provide_provider_caller(
 
     Raises what `Door.provider_by_key` raises.
     """
-    return await door.provider_by_key(bearer_token(request))
+    return await door.provider_by_key(bearer_token(request), _use(request))
+
+
+def _use(request: Request[Any, Any, Any]) -> Use:
+    """Return what the route declares to need; `spapp.web.guards` refuses to start where it says nothing."""
+    return Use(request.route_handler.opt["right"], RequestFacts.of(request).peer)

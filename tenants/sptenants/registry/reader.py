@@ -27,7 +27,11 @@ class TenantFilter:
     """`q` matches part of the name, or one of the tenant's numbers exactly: id, sub_mch_id, bound appid."""
 
     status: str | None = None
+    statuses: frozenset[str] = frozenset()
+    """Any of these; empty for all."""
     q: str | None = None
+    among: frozenset[str] | None = None
+    """Only these, and those with a binding that WeChat does not accept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,14 @@ class BindingRow:
     id: str
     slot: int
     sub_appid: str
+    name: str | None
     kind: str
     owner: str
     status: str
     has_secret: bool
     secret_fingerprint: str | None
+    secret_hint: str | None
+    secret_changed_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -73,10 +80,18 @@ class ApiKeyRow:
 
 @dataclass(frozen=True, slots=True)
 class TenantDetail:
-    """One tenant with everything the registry knows; keys in use first, then revoked ones."""
+    """One tenant with everything the registry knows; keys in use first, then revoked ones.
+
+    `contact_hint` is whom to ask, masked: `name`, `phone`, `email` as far as they are known.
+    """
 
     tenant: TenantProfile
     provider: ProviderProfile
+    short_name: str | None
+    contact_hint: Mapping[str, str]
+    settlement_note: str | None
+    merchant_refunds: bool
+    refunds_double_payments: bool
     created_at: datetime
     updated_at: datetime
     bindings: tuple[BindingRow, ...]
@@ -122,6 +137,16 @@ class TenantReader:
         async with self._database.read(scope) as session:
             return dict((await session.execute(query)).all())
 
+    async def count(self, scope: ReadScope, wanted: TenantFilter) -> int:
+        """Return how many tenants of a service provider match."""
+        query = (
+            select(func.count(Tenant.id))
+            .join(Provider, Provider.id == Tenant.provider_id)
+            .where(*_within(scope), *_matching(wanted))
+        )
+        async with self._database.read(scope) as session:
+            return (await session.scalar(query)) or 0
+
     async def detail(self, scope: ReadScope, tenant_id: str) -> TenantDetail:
         """Return one tenant. Raises NotFound, also for one outside of the scope (Y3)."""
         query = (
@@ -139,6 +164,11 @@ class TenantReader:
         return TenantDetail(
             tenant=TenantProfile.of(tenant),
             provider=ProviderProfile.of(provider),
+            short_name=tenant.short_name,
+            contact_hint=tenant.contact_hint or {},
+            settlement_note=tenant.settlement_note,
+            merchant_refunds=tenant.merchant_refunds,
+            refunds_double_payments=tenant.refunds_double_payments,
             created_at=tenant.created_at,
             updated_at=tenant.updated_at,
             bindings=bindings,
@@ -163,6 +193,15 @@ def _matching(wanted: TenantFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.status:
         conditions.append(Tenant.status == wanted.status)
+    if wanted.statuses:
+        conditions.append(Tenant.status.in_(sorted(wanted.statuses)))
+    if wanted.among is not None:
+        refused = select(AppBinding.tenant_id).where(
+            AppBinding.provider_id == Tenant.provider_id,
+            AppBinding.tenant_id == Tenant.id,
+            AppBinding.status == "invalid",
+        )
+        conditions.append(or_(Tenant.id.in_(sorted(wanted.among)), refused.exists()))
     if wanted.q:
         bound = select(AppBinding.tenant_id).where(
             AppBinding.provider_id == Tenant.provider_id,
@@ -202,20 +241,25 @@ async def _bindings(session: AsyncSession, tenant: Tenant) -> tuple[BindingRow, 
     rows = await session.scalars(
         select(AppBinding).where(_owned(AppBinding, tenant)).order_by(AppBinding.slot)
     )
-    return tuple(
-        BindingRow(
-            id=row.id,
-            slot=row.slot,
-            sub_appid=row.sub_appid,
-            kind=row.kind,
-            owner=row.owner,
-            status=row.status,
-            has_secret=row.secret_version > 0,
-            secret_fingerprint=row.secret_fingerprint,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-        )
-        for row in rows
+    return tuple(binding_row(row) for row in rows)
+
+
+def binding_row(row: AppBinding) -> BindingRow:
+    """Return a binding without its secret."""
+    return BindingRow(
+        id=row.id,
+        slot=row.slot,
+        sub_appid=row.sub_appid,
+        name=row.name,
+        kind=row.kind,
+        owner=row.owner,
+        status=row.status,
+        has_secret=row.secret_version > 0,
+        secret_fingerprint=row.secret_fingerprint,
+        secret_hint=row.secret_hint,
+        secret_changed_at=row.secret_changed_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
     )
 
 

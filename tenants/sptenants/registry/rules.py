@@ -70,6 +70,24 @@ def name_faults(name: str, pointer: str) -> list[Fault]:
     return []
 
 
+def lookalike_faults(name: str, pointer: str) -> list[Fault]:
+    """Letters that look like others and make two names read alike (S18): full-width Latin letters and
+    digits, and letters of other alphabets beside Latin or Chinese ones.
+    """
+    scripts = {_script(character) for character in name} - {""}
+    if "FULLWIDTH" in scripts or (len(scripts) > 1 and scripts & {"CYRILLIC", "GREEK"}):
+        return [Fault(pointer, "lookalike", _LOOKALIKE)]
+    return []
+
+
+def _script(character: str) -> str:
+    """Return the alphabet a letter or digit belongs to, as far as it matters here; else an empty text."""
+    word = unicodedata.name(character, "").split(" ")[0]
+    if word == "FULLWIDTH":
+        return word if unicodedata.category(character)[0] in "LN" else ""
+    return word if word in {"LATIN", "CYRILLIC", "GREEK", "CJK"} else ""
+
+
 def mch_id_faults(mch_id: str, pointer: str) -> list[Fault]:
     return _identifier_faults(MchId, mch_id, pointer, _MCH_ID)
 
@@ -139,6 +157,10 @@ def _one_of(values: type[StrEnum]) -> Text:
 _NAME = Text(
     f"须为 1–{MAX_NAME} 个字，首尾不能有空格，不能含不可见字符。",
     f"must be 1 to {MAX_NAME} characters without blanks around them and without invisible characters.",
+)
+_LOOKALIKE = Text(
+    "含有全角字母数字或外形相近的其他文字，请改用半角字符重新输入。",
+    "has full-width letters or letters of another alphabet that look alike; type it in plain characters.",
 )
 _MCH_ID = Text("须为 8–10 位数字（服务商或商户的商户号）。", "must be 8 to 10 digits, the merchant number.")
 _APPID = Text(

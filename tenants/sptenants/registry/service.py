@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from spcore.clock import Clock
 from spcore.db.engine import Database
+from spcore.errors import Fault, InvalidInput, NotFound, Text
 from spcore.vault import Vault
 from sptenants.registry import api_keys, binding_changes, tenants
 from sptenants.registry.access import RequestFacts
@@ -16,7 +17,15 @@ from sptenants.registry.bindings import BindingProfile
 from sptenants.registry.caller import TenantProfile
 from sptenants.registry.changes import Change
 from sptenants.registry.door import ProviderCaller
+from sptenants.registry.rights import NO_LIMITS, KeyLimits
 from sptenants.registry.tenants import NewTenant
+
+LIMIT_RANGE = (1, 10_000)
+"""Requests a second that a tenant may be allowed."""
+_LIMIT = Text(
+    f"须为 {LIMIT_RANGE[0]}–{LIMIT_RANGE[1]:,} 之间的整数。",
+    f"must be a whole number from {LIMIT_RANGE[0]} to {LIMIT_RANGE[1]:,}.",
+)
 
 
 class Registry:
@@ -61,6 +70,51 @@ class Registry:
         async with self._change(caller, facts) as change:
             await binding_changes.remove(change, tenant_id, binding_id)
 
+    async def amend_binding(
+        self,
+        caller: ProviderCaller,
+        tenant_id: str,
+        binding_id: str,
+        *,
+        name: str | None,
+        owner: str,
+        facts: RequestFacts | None = None,
+    ) -> bool:
+        """Call a bound app something else or correct whose it is, and say whether anything changed.
+
+        Raises NotFound, InvalidInput.
+        """
+        async with self._change(caller, facts) as change:
+            kinds = {row.id: row.kind for row in await binding_changes.of_tenant(change, tenant_id)}
+            if binding_id not in kinds:
+                raise NotFound
+            renamed = await binding_changes.rename(change, tenant_id, binding_id, name)
+            moved = await binding_changes.amend(
+                change, tenant_id, binding_id, kind=kinds[binding_id], owner=owner
+            )
+            return renamed or moved
+
+    async def amend_tenant(
+        self,
+        caller: ProviderCaller,
+        tenant_id: str,
+        wanted: Mapping[str, int | bool],
+        facts: RequestFacts | None = None,
+    ) -> bool:
+        """Set limits and policies of a tenant, by the names that `tenants.amend` knows; say if any changed.
+
+        Raises NotFound, InvalidInput for a limit outside of LIMIT_RANGE.
+        """
+        faults = [
+            Fault(f"#/{name}", "out_of_range", _LIMIT)
+            for name in ("server_per_second", "session_per_second")
+            if name in wanted and not LIMIT_RANGE[0] <= wanted[name] <= LIMIT_RANGE[1]
+        ]
+        if faults:
+            raise InvalidInput(*faults)
+        async with self._change(caller, facts) as change:
+            return await tenants.amend(change, tenant_id, dict(wanted))
+
     async def replace_secret(
         self,
         caller: ProviderCaller,
@@ -79,10 +133,11 @@ class Registry:
         tenant_id: str | None,
         name: str,
         facts: RequestFacts | None = None,
+        limits: KeyLimits = NO_LIMITS,
     ) -> IssuedKey:
         """Make a key, of the provider itself without `tenant_id`. Raises NotFound, InvalidInput."""
         async with self._change(caller, facts) as change:
-            return await api_keys.issue(change, tenant_id, name)
+            return await api_keys.issue(change, tenant_id, name, limits=limits)
 
     async def revoke_api_key(
         self, caller: ProviderCaller, key_id: str, facts: RequestFacts | None = None

@@ -107,6 +107,7 @@ async def test_S1_05_bindings_come_and_go_and_no_answer_shows_the_secret(api: Ap
         "id": binding["id"],
         "slot": 1,
         "sub_appid": "wx3f8c21d0b7e6a91c",
+        "name": None,
         "kind": "miniprogram",
         "owner": "provider",
         "status": "unverified",
@@ -140,9 +141,10 @@ async def test_S1_40_the_sixth_binding_is_refused_in_the_readers_language(api: A
     assert "5 appids" in english.json()["detail"]
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [
+async def test_T03_columns_in_the_body_of_a_new_tenant_are_refused(api: Api) -> None:
+    before = (await api.call("GET", "/v1/tenants")).json()
+
+    for extra in (
         "id",
         "provider_id",
         "tenant_id",
@@ -152,34 +154,28 @@ async def test_S1_40_the_sixth_binding_is_refused_in_the_readers_language(api: A
         "server_per_second",
         "role",
         "sub_appid",
-    ],
-)
-async def test_T03_columns_in_the_body_of_a_new_tenant_are_refused(api: Api, extra: str) -> None:
-    before = (await api.call("GET", "/v1/tenants")).json()
+    ):
+        body = {"name": "晨曦咖啡", "sub_mch_id": "1700000021", extra: "live"}
+        refused = await api.call("POST", "/v1/tenants", body)
 
-    body = {"name": "晨曦咖啡", "sub_mch_id": "1700000021", extra: "live"}
-    refused = await api.call("POST", "/v1/tenants", body)
+        assert refused.status_code in {400, 422}, extra
+        assert extra in refused.text
 
-    assert refused.status_code in {400, 422}
-    assert extra in refused.text
     assert (await api.call("GET", "/v1/tenants")).json() == before
 
 
-@pytest.mark.parametrize(
-    ("body", "pointer"),
-    [
-        pytest.param({"name": "", "sub_mch_id": "1700000021"}, "#/name", id="empty name"),
-        pytest.param({"name": "店"}, "#/sub_mch_id", id="no number"),
-        pytest.param({"name": "店", "sub_mch_id": "17"}, "#/sub_mch_id", id="S18 short number"),
-        pytest.param({"name": "店", "sub_mch_id": "1900000101"}, "#/sub_mch_id", id="S1-03 own number"),
-        pytest.param({"name": "店", "sub_mch_id": 1700000021}, "#/sub_mch_id", id="number, not text"),
-    ],
-)
-async def test_S1_03_a_wrong_tenant_is_refused_by_field(api: Api, body: Any, pointer: str) -> None:
-    refused = await api.call("POST", "/v1/tenants", body)
+async def test_S1_03_a_wrong_tenant_is_refused_by_field(api: Api) -> None:
+    for case, body, pointer in (
+        ("empty name", {"name": "", "sub_mch_id": "1700000021"}, "#/name"),
+        ("no number", {"name": "店"}, "#/sub_mch_id"),
+        ("S18 short number", {"name": "店", "sub_mch_id": "17"}, "#/sub_mch_id"),
+        ("S1-03 own number", {"name": "店", "sub_mch_id": "1900000101"}, "#/sub_mch_id"),
+        ("number, not text", {"name": "店", "sub_mch_id": 1700000021}, "#/sub_mch_id"),
+    ):
+        refused = await api.call("POST", "/v1/tenants", body)
 
-    assert refused.status_code in {400, 422}
-    assert [error["pointer"] for error in refused.json()["errors"]] == [pointer]
+        assert refused.status_code in {400, 422}, case
+        assert [error["pointer"] for error in refused.json()["errors"]] == [pointer], case
 
 
 async def test_unknown_and_impossible_queries_are_refused(api: Api) -> None:
