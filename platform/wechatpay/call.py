@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 # Signatures, keys, openids and session keys are long unbroken runs; order numbers of WeChat are
 # digits only and useful to an operator.
@@ -18,7 +20,8 @@ class CallRecord:
     code.
 
     `elapsed_ms` is wall time in milliseconds over all hosts tried. `http_status` and the fields
-    after it are None as far as the answer did not get there; `request_id` is WeChat's own.
+    after it are None as far as the answer did not get there; `request_id` is WeChat's own, and
+    `server_time` what its host says the time is.
     """
 
     operation: str
@@ -30,6 +33,16 @@ class CallRecord:
     result_code: str | None = None
     err_code: str | None = None
     err_message: str | None = None
+    server_time: datetime | None = None
+
+
+def time_told(date_header: str | None) -> datetime | None:
+    """Read an HTTP `Date`; None when there is none, or none that can be read."""
+    try:
+        told = parsedate_to_datetime(date_header) if date_header else None
+    except ValueError:
+        return None
+    return told.astimezone(UTC) if told is not None and told.tzinfo is not None else None
 
 
 def safe_message(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -39,6 +40,8 @@ class Explanation:
     fix_en: str
     retry_safe: bool
     outcome: Outcome
+    menu_checked: date | None = None
+    """When the menu that `fix_zh` names was last looked up in WeChat's documentation; None: it names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +105,6 @@ def _entry(api: str, code: str, row: dict[str, Any]) -> _Entry:
         fix_en=row["fix_en"],
         retry_safe=row["retry_safe"],
         outcome=row["outcome"],
+        menu_checked=row.get("menu_checked"),
     )
     return _Entry(re.compile(row["message"]) if "message" in row else None, explanation)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +153,49 @@ def test_what_the_phone_says_is_explained(message: str, part: str) -> None:
 
 def test_an_unheard_of_code_has_no_explanation() -> None:
     assert explain("unifiedorder", "A_CODE_OF_NEXT_YEAR") is None
+
+
+# --- the catalogue is complete (B-2) -----------------------------------------------------------------------
+
+SIMULATOR = Path(__file__).resolve().parents[2] / "platform" / "spsim"
+OPERATIONS = ("unifiedorder", "micropay", "orderquery", "closeorder", "reverse", "refund", "refundquery")
+_MENU = re.compile("服务商平台|商户平台|后台|产品中心|→")
+
+
+def _codes_of_the_simulator() -> Iterator[str]:
+    """Yield every code that the simulator declines with, as its sources write it."""
+    for path in sorted(SIMULATOR.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            first = node.args[0]
+            if called == "Declined" and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value
+
+
+def test_B2_every_code_that_the_simulator_can_answer_with_is_explained() -> None:
+    codes = set(_codes_of_the_simulator())
+    assert len(codes) > 15
+    explained = {entry.code for entry in all_explanations()}
+    assert codes - explained == set()
+    for code in codes:
+        assert any(explain(api, code) for api in OPERATIONS), code
+
+
+def test_B2_no_entry_is_without_a_test() -> None:
+    known = {(api, code) for api in CODES for code in CODES[api].split()}
+    for entry in all_explanations():
+        if entry.code == "FAIL":
+            continue
+        apis = [api for api in CODES if entry.api in (api, "*")]
+        assert any((api, entry.code) in known for api in apis), (entry.api, entry.code)
+
+
+def test_B2_every_entry_that_names_a_menu_says_when_it_was_looked_up() -> None:
+    named = [entry for entry in all_explanations() if _MENU.search(entry.fix_zh)]
+    assert len(named) > 5
+    for entry in named:
+        assert isinstance(entry.menu_checked, date), (entry.api, entry.code)
+        assert entry.menu_checked >= date(2026, 1, 1)
+    assert all(entry.menu_checked is None for entry in all_explanations() if entry not in named)

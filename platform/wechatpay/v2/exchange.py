@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from wechatpay.call import CallRecord, safe_message
+from wechatpay.call import CallRecord, safe_message, time_told
 from wechatpay.credentials import Credentials
 from wechatpay.errors import (
     BadAnswerSignature,
@@ -80,6 +80,7 @@ async def ask(line: Line, credentials: Credentials, question: Question) -> Answe
         http_status=raw.status,
         elapsed_ms=raw.elapsed_ms,
         request_id=safe_message(raw.headers.get("request-id", "")) or None,
+        server_time=time_told(raw.headers.get("date")),
     )
     try:
         fields = _readable(raw, question.max_elements)
