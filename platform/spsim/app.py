@@ -15,13 +15,15 @@ from .clock import SimulatorClock, real_clock
 from .control_input import ControlRefused
 from .controls import Controls
 from .faults import Faults
+from .front import Front
 from .gateway import Gateway
 from .ledger import Ledger
+from .misconfigurations import Misconfigurations
 from .money_controls import MoneyControls
 from .notifier import Notifier
 from .onboarding import trust_registered
 from .phone import Phone
-from .routes import control_routes, money_routes, phone_routes, refused
+from .routes import control_routes, misconfiguration_routes, money_routes, phone_routes, refused
 from .world import World
 
 
@@ -35,11 +37,14 @@ class Simulator:
         self._notifier = Notifier(world, faults, notify_transport)
         money = MoneyControls(world, self._notifier)
         controls = Controls(world, faults, self._notifier, self.authority, self.trust, money)
+        front = Front()
         self.app = Litestar(
             route_handlers=[
                 *Gateway(world, faults, self._notifier).handlers(),
                 *control_routes(controls),
                 *money_routes(money),
+                *misconfiguration_routes(Misconfigurations(world), front),
+                front.handler(),
                 *phone_routes(Phone(world, self._notifier)),
             ],
             exception_handlers={ControlRefused: refused},

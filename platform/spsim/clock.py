@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 from typing import Final
 
 from . import settings
@@ -41,6 +42,11 @@ def read_wire_time(text: str) -> int:
 def iso_time(at_ms: int) -> str:
     """Write milliseconds since 1970 as ISO 8601 in UTC, for people and tests."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def http_date(at_ms: int) -> str:
+    """Write milliseconds since 1970 as the `Date` of an HTTP answer."""
+    return format_datetime(datetime.fromtimestamp(at_ms // 1000, UTC), usegmt=True)
 
 
 class SimulatorClock:

@@ -56,7 +56,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-from . import money_controls, payer, reports
+from . import misconfigurations, money_controls, payer, reports
 from .certificates import Authority, ClientTrust
 from .clock import wire_time
 from .control_input import (
@@ -118,7 +118,11 @@ class Controls:
             path: {kind: {name: of.__name__ for name, of in params.items()} for kind, params in kinds.items()}
             for path, kinds in KINDS.items()
         }
-        described = [*documented(__doc__ or ""), *documented(money_controls.__doc__ or "")]
+        described = [
+            control
+            for module in (__doc__, money_controls.__doc__, misconfigurations.__doc__)
+            for control in documented(module or "")
+        ]
         return {"controls": described, "kinds": kinds}
 
     def ca_pem(self) -> str:

@@ -18,6 +18,7 @@ from . import payer, refund_books, trades
 from .admission import Call, Declined, Refused, admit
 from .answers import Answer, declined, done, refusal
 from .certificates import same_certificate
+from .clock import http_date
 from .codes import authcodetoopenid
 from .faults import HELD, LOGIN, Fault, Faults
 from .fields import (
@@ -39,7 +40,7 @@ from .refund_limits import RefundGate
 from .refunds import refund, refundquery
 from .registry import another_sub_merchant, client_certificate
 from .transport import client_certificate as shown_certificate
-from .transport import cut, drip, flood, read_body, send_body
+from .transport import cut, dated, drip, flood, read_body, send_body
 from .wire import MAX_BODY
 from .world import World
 
@@ -96,6 +97,7 @@ class Gateway:
         @asgi(endpoint.path, copy_scope=False)
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
             started = time.monotonic()
+            send = dated(send, http_date(self.world.clock.now_ms()))
             body = await read_body(receive, MAX_BODY)
             fault = self.faults.take(endpoint.path)
             if fault is not None and await _fails_before(fault, scope, send):

@@ -7,6 +7,7 @@ import hmac
 import secrets
 from typing import Final
 
+from .misconfigurations import is_forgotten
 from .registry import appid_exists, remember_openid
 from .signing import random_text
 from .world import World
@@ -46,7 +47,7 @@ def exchange(world: World, query: dict[str, str]) -> dict[str, str]:
     if query.get("grant_type") != "authorization_code":
         raise LoginFailed(40002, "invalid grant_type")
     appid = query["appid"]
-    if not appid_exists(world.ledger, appid):
+    if not appid_exists(world.ledger, appid) or is_forgotten(world.ledger, appid):
         raise LoginFailed(40013, "invalid appid")
     secret = world.ledger.row("SELECT secret FROM app_secret WHERE appid = ?", appid)
     if secret is None or not hmac.compare_digest(secret["secret"].encode(), query["secret"].encode()):

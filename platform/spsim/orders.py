@@ -13,6 +13,7 @@ from . import payments, refund_books, trades, values
 from .admission import Call, Declined, Refused
 from .clock import read_wire_time
 from .fields import REENTRY
+from .misconfigurations import check_product
 from .payments import Payment
 from .registry import binding_kind, remember_openid
 from .trades import MICROPAY, Trade
@@ -44,6 +45,7 @@ def unifiedorder(world: World, call: Call) -> dict[str, str]:
     """Make an order, or return the payable prepay id of the same one again (wechatpay-v2 1.10)."""
     values.check_order(call, _CHOICES)
     values.check_notify_url(call.get("notify_url"))
+    check_product(world, call)
     _check_trade_type(world, call)
     trade = trades.by_number(world, call.provider.mch_id, call.get("out_trade_no"))
     if trade is None:

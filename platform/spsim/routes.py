@@ -9,6 +9,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from .control_input import ControlRefused, Document
 from .controls import Controls
+from .front import Front
+from .misconfigurations import Misconfigurations
 from .money_controls import MoneyControls
 from .phone import Phone, View
 
@@ -135,6 +137,28 @@ def money_routes(money: MoneyControls) -> list[HTTPRouteHandler]:
         return money.set_limits(data)
 
     return [auth_codes, refunds, decide_refund, settlement, set_settlement, balances, limits, set_limits]
+
+
+def misconfiguration_routes(misconfigurations: Misconfigurations, front: Front) -> list[HTTPRouteHandler]:
+    """Return the routes of what is set up wrongly, at WeChat and before a notify address."""
+
+    @get("/_sim/misconfigurations")
+    async def index() -> Document:
+        return misconfigurations.describe()
+
+    @post("/_sim/misconfigurations", status_code=200)
+    async def misconfigure(data: JSONBody[Document]) -> Document:
+        return misconfigurations.set(data)
+
+    @delete("/_sim/misconfigurations")
+    async def clear() -> None:
+        misconfigurations.clear()
+
+    @post("/_sim/front", status_code=200)
+    async def set_front(data: JSONBody[Document]) -> Document:
+        return front.set(data)
+
+    return [index, misconfigure, clear, set_front]
 
 
 def phone_routes(phone: Phone) -> list[HTTPRouteHandler]:

@@ -117,6 +117,10 @@ async def test_the_index_names_every_control_and_every_fault(desk: Desk) -> None
             ("POST", "/_sim/balances"),
             ("GET", "/_sim/limits"),
             ("POST", "/_sim/limits"),
+            ("GET", "/_sim/misconfigurations"),
+            ("POST", "/_sim/misconfigurations"),
+            ("DELETE", "/_sim/misconfigurations"),
+            ("POST", "/_sim/front"),
         ]
     }
     assert documented == routed
