@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ActorKind = Literal["person", "api_key", "session", "cli", "system"]
+ActorKind = Literal["person", "api_key", "session", "cli", "system", "link"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -77,8 +78,12 @@ async def _heads(session: AsyncSession) -> Heads:
 async def _rows(session: AsyncSession) -> AsyncIterator[RowMapping]:
     table = table_of(AuditRow)
     query = select(table).order_by(table.c.chain, table.c.seq).execution_options(yield_per=_BATCH)
+    read = 0
     async for row in (await session.stream(query)).mappings():
         yield row
+        read += 1
+        if read % _BATCH == 0:
+            await asyncio.sleep(0)  # rows of one fetch come without waiting, and others want to be served
 
 
 def _check_row(row: RowMapping, expected_seq: int, prev_hash: str) -> BadRow | None:
