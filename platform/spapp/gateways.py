@@ -9,6 +9,8 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
@@ -59,7 +61,7 @@ class Gateways:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._ssl = tls_context(settings)
+        self._ssl = shared_tls_context(settings)
         self._authority = SimulatorAuthority(settings)
         self._held: dict[tuple[str, str, str], _Held] = {}
 
@@ -111,7 +113,7 @@ class Logins:
     """Mini-program login at WeChat or at the simulator."""
 
     def __init__(self, settings: Settings) -> None:
-        context = tls_context(settings)
+        context = shared_tls_context(settings)
         self._transports = {
             "live": Transport(settings.weixin_api_url, verify=context),
             "test": Transport(settings.simulator_url, verify=context),
@@ -185,10 +187,25 @@ async def _measure(api: str, call: Callable[[], Awaitable[T]]) -> T:
         metrics.WECHAT_DURATION.labels(api).observe(time.perf_counter() - started)
 
 
+def shared_tls_context(settings: Settings) -> ssl.SSLContext:
+    """Return what checks the certificates of hosts outside, for all that show no certificate themselves.
+
+    Loading the anchors holds everything else up for tens of milliseconds, so it happens once.
+    """
+    return _shared(settings.ca_bundle)
+
+
 def tls_context(settings: Settings) -> ssl.SSLContext:
-    """Return what checks the certificates of hosts outside: the system's anchors and WXSP_CA_BUNDLE's."""
+    """Return the same anew: the system's anchors and WXSP_CA_BUNDLE's, for who adds a certificate of ours."""
+    return _anchored(settings.ca_bundle)
+
+
+def _anchored(ca_bundle: Path | None) -> ssl.SSLContext:
     context = httpx.create_ssl_context(trust_env=False)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if settings.ca_bundle is not None:
-        context.load_verify_locations(settings.ca_bundle)
+    if ca_bundle is not None:
+        context.load_verify_locations(ca_bundle)
     return context
+
+
+_shared = cache(_anchored)

@@ -19,6 +19,7 @@ from wechatpay.credentials import InvalidCredentials, V2Key
 OVERLAP = timedelta(hours=48)
 """How long a replaced key still verifies: WeChat repeats notifications for 24 h (failure catalogue K01)."""
 
+_SYMMETRIC = {KeyKind.API_V2, KeyKind.API_V3}
 _KEPT_SIDE_BY_SIDE = {KeyKind.WECHATPAY_PUBLIC_KEY}
 """Kinds of which several are valid at once, one for each label (failure catalogue K04)."""
 
@@ -35,7 +36,7 @@ def key_faults(kind: KeyKind, secret: bytes, pointer: str) -> list[Fault]:
 
     Source: wechatpay-v2 1.3, acceptance S1-08.
     """
-    if kind not in {KeyKind.API_V2, KeyKind.API_V3}:
+    if kind not in _SYMMETRIC:
         return []
     try:
         V2Key(1, secret.decode("ascii"))  # API v3 keys follow the same rule
@@ -97,6 +98,7 @@ async def put_key(
                 "state": KeyState.ACTIVE.value,
                 "sealed": vault.seal(secret, key_context(provider_id, kind.value, version)),
                 "fingerprint": mark,
+                "hint": secret[-4:].decode() if kind in _SYMMETRIC else None,
                 "label": label,
                 "not_after": not_after,
                 "verify_until": None,
