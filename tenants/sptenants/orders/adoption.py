@@ -219,13 +219,14 @@ def _order(
 ) -> Order:
     """Return the order as WeChat's word allows: what only our lost row knew is empty.
 
-    The merchant finds it under the id it was once given, when that is known.
+    The merchant finds it under the id it was once given, when that is known. Either way the id says when the
+    order was made, as lists rely on.
     """
     paid = Evidence.of_query(state)
-    begun = min(paid.paid_at, now)
+    begun = made_at(named.removeprefix("ord_")) if named else min(paid.paid_at, now)
     payer = state.sub_openid if state.sub_appid else state.openid
     return Order(
-        id=named or new_id("ord", now),
+        id=named or new_id("ord", begun),
         provider_id=provider.id,
         tenant_id=tenant.id,
         merchant_order_no=named or f"ADOPTED-{state.out_trade_no.text}",

@@ -21,6 +21,7 @@ from sptenants.orders.records import OrderRecord
 from sptenants.orders.schemas import OrderObject
 from sptenants.registry.access import RequestFacts, access
 from sptenants.registry.caller import Caller
+from sptenants.registry.rights import Right
 from wechatpay.identifiers import OutTradeNo
 
 _NUMBER = re.compile(r"[0-9A-Za-z_|*-]{6,32}")
@@ -51,7 +52,7 @@ class AdoptionController(Controller):
 
     @post(
         "/adopt",
-        opt=access("api", "tenant_key", "provider_key"),
+        opt=access("api", "tenant_key", "provider_key", right=Right.ORDERS_WRITE),
         summary="补录：按微信侧记录找回丢失的已支付订单",
         operation_class=AdoptOrderOperation,
     )

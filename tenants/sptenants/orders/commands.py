@@ -17,7 +17,7 @@ DEFAULT_EXPIRES_IN_S = 1800
 MIN_EXPIRES_IN_S = 60
 MAX_EXPIRES_IN_S = 604_800
 
-Source = Literal["api_key", "miniprogram"]
+Source = Literal["api_key", "miniprogram", "trial"]
 
 TERMS = ("amount", "trade_type", "sub_appid", "openid", "payer_ip", "h5_info")
 """What another attempt may change, by its name in the API."""

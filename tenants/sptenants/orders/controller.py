@@ -33,9 +33,11 @@ from sptenants.orders.service import OrderService
 from sptenants.orders.states import OPEN, OrderStatus
 from sptenants.registry.access import RequestFacts, access
 from sptenants.registry.caller import Caller
+from sptenants.registry.rights import Right
 
 _AnyRequest = Request[Any, Any, Any]
-_OF_TENANT = access("api", "tenant_key", "provider_key")
+_READS = access("api", "tenant_key", "provider_key", right=Right.ORDERS_READ)
+_CHANGES = access("api", "tenant_key", "provider_key", right=Right.ORDERS_WRITE)
 _STATUS_OF = {"created": 201, "repeated": 200, "unknown": 202}
 
 
@@ -43,7 +45,7 @@ class OrderController(Controller):
     path = "/v1/orders"
     tags = ("orders",)
 
-    @post(opt=_OF_TENANT, summary="下单", operation_class=CreateOrderOperation)
+    @post(opt=_CHANGES, summary="下单", operation_class=CreateOrderOperation)
     async def create(
         self, request: _AnyRequest, caller: NamedDependency[Caller], orders: NamedDependency[OrderService]
     ) -> Response[OrderObject]:
@@ -54,7 +56,7 @@ class OrderController(Controller):
         placed = await orders.place(caller, wanted, peer=RequestFacts.of(request).peer, key=key)
         return placed_response(placed, f"/v1/orders/{placed.order.id}")
 
-    @get(opt=_OF_TENANT, summary="订单列表，新的在前", operation_class=ListOrdersOperation)
+    @get(opt=_READS, summary="订单列表，新的在前", operation_class=ListOrdersOperation)
     async def index(
         self,
         request: _AnyRequest,
@@ -69,7 +71,7 @@ class OrderController(Controller):
             has_more=page.has_more,
         )
 
-    @get("/{order_id:str}", opt=_OF_TENANT, summary="查看订单")
+    @get("/{order_id:str}", opt=_READS, summary="查看订单")
     async def show(
         self,
         order_id: FromPath[str],
@@ -80,7 +82,7 @@ class OrderController(Controller):
 
     @get(
         "/{order_id:str}/qr.svg",
-        opt=_OF_TENANT,
+        opt=_READS,
         media_type="image/svg+xml",
         summary="扫码订单（NATIVE）的二维码",
         operation_class=QrCodeOperation,
@@ -95,7 +97,7 @@ class OrderController(Controller):
 
     @post(
         "/{order_id:str}/attempts",
-        opt=_OF_TENANT,
+        opt=_CHANGES,
         summary="更换下单尝试：改金额或支付方式",
         operation_class=ReplaceAttemptOperation,
     )
@@ -114,7 +116,7 @@ class OrderController(Controller):
 
     @post(
         "/{order_id:str}/close",
-        opt=_OF_TENANT,
+        opt=_CHANGES,
         status_code=200,
         summary="关单（下单满五分钟后执行）",
         operation_class=CloseOrderOperation,
@@ -131,7 +133,7 @@ class OrderController(Controller):
         order = await orders.close(caller.scope, order_id, caller.actor, facts=facts)
         return Response(shown(order), status_code=202 if order.is_open else 200)
 
-    @post("/{order_id:str}/sync", opt=_OF_TENANT, status_code=200, summary="向微信查单")
+    @post("/{order_id:str}/sync", opt=_CHANGES, status_code=200, summary="向微信查单")
     async def sync(
         self,
         request: _AnyRequest,
@@ -142,7 +144,7 @@ class OrderController(Controller):
         intake.read_nothing(await request.json())
         return shown(await orders.sync(caller.scope, order_id, caller.actor))
 
-    @get("/{order_id:str}/timeline", opt=_OF_TENANT, summary="订单时间线，新的在前")
+    @get("/{order_id:str}/timeline", opt=_READS, summary="订单时间线，新的在前")
     async def timeline(
         self,
         order_id: FromPath[str],

@@ -42,6 +42,7 @@ class AnomalyKind(StrEnum):
     REFUND_OUTSIDE = "refund_outside"
     REFUND_MISMATCH = "refund_mismatch"
     REFUND_STUCK = "refund_stuck"
+    BINDING_DRIFT = "binding_drift"
 
 
 FLAGS = (

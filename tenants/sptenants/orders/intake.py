@@ -278,8 +278,13 @@ def _is_metadata(item: tuple[object, object]) -> bool:
     )
 
 
+def names_money(name: str) -> bool:
+    """Whether a field that mini-programs have no business with would say how much to pay (rule M2)."""
+    return _MONEY_WORDS.search(name) is not None
+
+
 def _not_from_a_client(name: str) -> Text:
-    if _MONEY_WORDS.search(name):
+    if names_money(name):
         return Text(
             "小程序不能指定金额：只能提交 price_code 和 quantity，金额由价目计算。",
             "a mini-program never names an amount: send price_code and quantity, the price list decides.",

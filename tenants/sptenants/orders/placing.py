@@ -40,7 +40,7 @@ from sptenants.orders.states import OrderStatus
 from sptenants.orders.timeline import params_issued
 from sptenants.registry.bindings import binding_of
 from sptenants.registry.caller import Caller, Payer
-from sptenants.registry.door import require_open
+from sptenants.registry.door import require_open, require_open_for_trial
 from wechatpay.gateway import TradeType
 from wechatpay.identifiers import AuthCode, OpenId
 
@@ -97,7 +97,10 @@ class Placing:
         Raises InvalidInput, BindingNotVerified, Forbidden, TenantNotLive, ProviderNotReady,
         IdempotencyConflict, InProgress, OrderStateConflict, WechatRejected, WechatUnavailable.
         """
-        require_open(caller.provider, caller.tenant)
+        if source == "trial":
+            require_open_for_trial(caller.provider, caller.tenant)
+        else:
+            require_open(caller.provider, caller.tenant)
         ways.check(caller, wanted)
         now = self._clock.now()
         made = draft(caller, wanted, public_url=self._public_url, peer=peer, source=source, now=now)

@@ -49,7 +49,7 @@ class OrderObject(msgspec.Struct, frozen=True, kw_only=True):
     transaction_id: Annotated[str | None, Meta(examples=["4200002026112112345678901234"])]
     sub_appid: Annotated[str | None, Meta(examples=["wx3f8c21d0b7e6a91c"])]
     trade_type: Annotated[str, Meta(description="JSAPI NATIVE APP H5 MICROPAY", examples=["JSAPI"])]
-    source: Annotated[str, Meta(description="api_key miniprogram console", examples=["api_key"])]
+    source: Annotated[str, Meta(description="api_key miniprogram console trial", examples=["api_key"])]
     profit_sharing: Annotated[bool, Meta(examples=[False])]
     created_at: Annotated[str, Meta(examples=[_MOMENT])]
     expires_at: Annotated[str, Meta(examples=["2026-11-21T15:02:08+08:00"])]

@@ -73,6 +73,13 @@ class OrderService:
         """Create an order for a merchant's server; see `Placing.place`. `peer` is the caller's address."""
         return await self._placing.place(caller, wanted, peer=peer, source="api_key", key=key)
 
+    async def place_trial(self, caller: Caller, wanted: PlaceOrder, *, peer: str) -> Placed:
+        """Create the order of a trial payment, which a sub-merchant may have before it is live (B-11).
+
+        Raises what `place` raises.
+        """
+        return await self._placing.place(caller, wanted, peer=peer, source="trial")
+
     async def place_priced(
         self, payer: Payer, wanted: PricedOrder, *, peer: str, key: IdempotencyKey | None = None
     ) -> Placed:

@@ -23,6 +23,7 @@ from sptenants.orders.schedule import Jitter
 from sptenants.orders.states import AttemptState, OrderStatus
 from sptenants.orders.strays import Strays
 from sptenants.orders.timeline import Note
+from sptenants.orders.unexplained import note_refusal
 from wechatpay.gateway import TradeState
 
 _UNPAID = (AttemptState.SUBMITTING, AttemptState.PAYABLE)
@@ -139,6 +140,7 @@ class Settler:
                 changes: dict[str, Any] = {"next_check_at": self._next_check(order, now)}
                 if charging.failure is not None:
                     changes["failure"] = charging.failure
+                    await note_refusal(session, repository.scope_of(order), charging.failure, now)
                 await repository.touch(session, order, now, **changes)
             await repository.insert_notes(session, order, now, notes)
             return await self._again(session, case)
@@ -155,6 +157,7 @@ class Settler:
             changes: dict[str, Any] = {"next_check_at": self._next_check(case.order, now)}
             if placing.failure is not None:
                 changes["failure"] = placing.failure
+                await note_refusal(session, repository.scope_of(case.order), placing.failure, now)
             touched = await repository.touch(session, case.order, now, **changes)
             await repository.insert_notes(session, case.order, now, _some(placing.note))
             if touched is None:

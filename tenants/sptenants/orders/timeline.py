@@ -51,11 +51,12 @@ _OPERATIONS = {
     "micropay": Text("付款码收款", "charge payment code"),
     "reverse": Text("撤销", "reverse"),
 }
-_SOURCES = {
+SOURCES = {
     "api_key": Text("API 密钥", "API key"),
     "miniprogram": Text("小程序会话", "mini-program session"),
     "console": Text("控制台", "console"),
     "adopted": Text("按微信侧记录补录", "rebuilt from WeChat's records"),
+    "trial": Text("接入试付", "trial payment"),
 }
 _ACTIONS = {
     "sync": Text("手动查单", "asked WeChat"),
@@ -75,6 +76,7 @@ ANOMALY_WORDS = {
     "refund_outside": Text("在微信侧退款", "refunded at WeChat's own console"),
     "refund_mismatch": Text("退款内容不符", "refund differs"),
     "refund_stuck": Text("退款迟迟未完成", "refund takes too long"),
+    "binding_drift": Text("AppID 绑定失效", "app no longer bound at WeChat"),
 }
 WRONG_WORDS = {
     "lost_notification": Text("通知未到，由查单确认", "no notification came; a query confirmed it"),
@@ -199,7 +201,7 @@ def entries(order: OrderRecord, written: Sequence[TimelineEntry]) -> tuple[Entry
 
 
 def _created(order: OrderRecord) -> Entry:
-    source = _SOURCES[order.source]
+    source = SOURCES[order.source]
     payer = mask_openid(order.openid) or ""
     raw = {"source": order.source, "created_by": order.created_by, "openid": mask_openid(order.openid)}
     return Entry(

@@ -8,7 +8,7 @@ from typing import Any
 from spcore.errors import Text
 
 _CHINA = timezone(timedelta(hours=8))
-_OUTCOMES = {
+OUTCOMES = {
     "http_error": Text("应答非 2xx", "the answer was not 2xx"),
     "timeout": Text("超时", "timeout"),
     "unresolved": Text("域名无法解析", "the name has no address"),
@@ -31,7 +31,7 @@ def webhook_words(meta: dict[str, Any]) -> tuple[Text, Text]:
         what = Text("", "")
     else:
         title = Text(f"Webhook 第 {number} 次投递失败{tail}", f"Webhook attempt {number} failed{tail}")
-        what = _OUTCOMES[outcome]
+        what = OUTCOMES[outcome]
     zh = [what.zh, meta["event_type"], meta["host"], f"{meta['elapsed_ms']} ms"]
     en = [what.en, meta["event_type"], meta["host"], f"{meta['elapsed_ms']} ms"]
     if "next_at" in meta:

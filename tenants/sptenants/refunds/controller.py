@@ -20,9 +20,11 @@ from sptenants.refunds.schemas import RefundList, RefundObject, to_object
 from sptenants.refunds.service import RefundService
 from sptenants.registry.access import RequestFacts, access
 from sptenants.registry.caller import Caller
+from sptenants.registry.rights import Right
 
 _AnyRequest = Request[Any, Any, Any]
-_OF_TENANT = access("api", "tenant_key", "provider_key")
+_READS = access("api", "tenant_key", "provider_key", right=Right.ORDERS_READ)
+_CHANGES = access("api", "tenant_key", "provider_key", right=Right.REFUNDS_WRITE)
 _STATUS_OF = {"created": 201, "repeated": 200, "unknown": 202}
 
 
@@ -30,7 +32,7 @@ class OrderRefundController(Controller):
     path = "/v1/orders/{order_id:str}/refunds"
     tags = ("refunds",)
 
-    @post(opt=_OF_TENANT, summary="退款", operation_class=RequestRefundOperation)
+    @post(opt=_CHANGES, summary="退款", operation_class=RequestRefundOperation)
     async def create(
         self,
         request: _AnyRequest,
@@ -52,7 +54,7 @@ class OrderRefundController(Controller):
 
     @post(
         "/sync",
-        opt=_OF_TENANT,
+        opt=_CHANGES,
         status_code=200,
         summary="向微信核对该订单的全部退款，补录在微信侧发起的",
     )
@@ -76,7 +78,7 @@ class RefundController(Controller):
     path = "/v1/refunds"
     tags = ("refunds",)
 
-    @get(opt=_OF_TENANT, summary="退款列表，新的在前", operation_class=ListRefundsOperation)
+    @get(opt=_READS, summary="退款列表，新的在前", operation_class=ListRefundsOperation)
     async def index(
         self,
         request: _AnyRequest,
@@ -91,7 +93,7 @@ class RefundController(Controller):
             has_more=page.has_more,
         )
 
-    @get("/{refund_id:str}", opt=_OF_TENANT, summary="查看退款")
+    @get("/{refund_id:str}", opt=_READS, summary="查看退款")
     async def show(
         self,
         refund_id: FromPath[str],
@@ -100,7 +102,7 @@ class RefundController(Controller):
     ) -> RefundObject:
         return to_object(await refund_reader.record(caller.scope, refund_id))
 
-    @post("/{refund_id:str}/sync", opt=_OF_TENANT, status_code=200, summary="向微信查询退款")
+    @post("/{refund_id:str}/sync", opt=_CHANGES, status_code=200, summary="向微信查询退款")
     async def sync(
         self,
         request: _AnyRequest,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 
 from spcore.db.engine import Database
 from spcore.db.keyset import Page, decode_cursor, page
@@ -77,6 +77,12 @@ class RefundReader:
             for refund, number, description, tenant, sub_mch_id, provider, mode in found
         ]
         return page(shown, limit)
+
+    async def count(self, scope: ReadScope, wanted: RefundFilter, most: int) -> int:
+        """Return how many refunds of the filter there are, counting no further than `most`."""
+        found = select(Refund.id).where(*within(scope), *matching(wanted)).limit(most).subquery()
+        async with self._database.read(scope) as session:
+            return (await session.execute(select(func.count()).select_from(found))).scalar_one()
 
     async def record(self, scope: ReadScope, refund_id: str) -> RefundRecord:
         """Return one refund. Raises NotFound, also for somebody else's (rule Y3)."""

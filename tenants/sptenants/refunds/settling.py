@@ -21,6 +21,7 @@ from sptenants.orders.heals import Wrong, record_heal
 from sptenants.orders.repository import insert_notes_of
 from sptenants.orders.schedule import Jitter
 from sptenants.orders.timeline import Note
+from sptenants.orders.unexplained import note_refusal
 from sptenants.refunds import notes, outcome, repository
 from sptenants.refunds.line import FoundRefund, RefundCase, RefundLine, Sending
 from sptenants.refunds.records import RefundRecord
@@ -175,6 +176,7 @@ class RefundSettler:
             changes = {"failure": sending.failure, "short": sending.failure["code"] == _SHORT}
         left_as = replace(refund, **changes)
         async with self._database.write(refund.scope) as session:
+            await note_refusal(session, refund.scope, sending.failure, now)
             await repository.order_of(session, refund)
             touched = await repository.touch(
                 session, refund, now, **changes, next_check_at=next_check(left_as, now, self._jitter)

@@ -14,6 +14,7 @@ from spcore.errors import NotFound
 from sptenants.orders import figures
 from sptenants.orders.figures import Count
 from sptenants.orders.filters import OrderFilter, Tab
+from sptenants.orders.summing import Summing
 from wechatpay.gateway import TradeType
 from wechatpay.money import Fen
 
@@ -113,6 +114,11 @@ async def test_tabs_and_figures_count_what_the_filter_shows(
     monkeypatch.setattr(figures, "COUNT_CAP", 2)
     capped = await till.reader.tabs(till.scope, OrderFilter())
     assert capped[Tab.ALL] == Count(2, capped=True)
+    await Summing(till.database, till.clock).run(100)
+    known = await till.reader.tabs(till.scope, OrderFilter())
+    assert known[Tab.ALL] == Count(4, capped=False, about=True)
+    assert known[Tab.UNPAID] == Count(3, capped=False, about=True)
+    assert known[Tab.PAID] == Count(1, capped=False)
 
 
 async def test_the_success_rate_leaves_out_orders_younger_than_half_an_hour(till: Till) -> None:
