@@ -10,6 +10,8 @@ from litestar.di import NamedDependency
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import FromPath
 
+from sptenants.notify.challenge import KIND as PROBE
+from sptenants.notify.challenge import Challenges
 from sptenants.notify.journal import Incoming
 from sptenants.notify.refund_hints import RefundNotices
 from sptenants.notify.service import Answer, NotifyService
@@ -35,11 +37,14 @@ class NotifyController(Controller):
         kind: FromPath[str],
         notify: NamedDependency[NotifyService],
         refund_notices: NamedDependency[RefundNotices],
+        challenges: NamedDependency[Challenges],
     ) -> Response[bytes]:
         try:
             body, too_large = await request.body(), False
         except RequestEntityTooLarge:
             body, too_large = b"", True
+        if kind == PROBE and (met := challenges.answer(route_key, body)) is not None:
+            return Response(met, status_code=200, media_type="text/xml")
         incoming = Incoming(
             version=version[:8],
             kind=kind[:32],

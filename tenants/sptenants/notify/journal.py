@@ -67,6 +67,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """Who had a message judged again, when and why."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Journalled:
     """The row of a message, and whether it is the first of its kind."""
 
@@ -142,6 +151,35 @@ async def settle(session: AsyncSession, scope: TenantScope, journalled: Journall
             reason=finding.reason,
             order_id=func.coalesce(finding.order_id, _JOURNAL.c.order_id),
             answered="SUCCESS" if finding.settled else "FAIL",
+        )
+    )
+
+
+async def settle_replay(
+    session: AsyncSession, scope: TenantScope, notification_id: str, finding: Finding, replayed: Replayed
+) -> None:
+    """Store what a person's replay came to; a message that took effect keeps its finding and its answer."""
+    answered = case(
+        (_JOURNAL.c.answered == "SUCCESS", "SUCCESS"), else_="SUCCESS" if finding.settled else "FAIL"
+    )
+    await session.execute(
+        update(_JOURNAL)
+        .where(
+            _JOURNAL.c.tenant_id == scope.tenant_id,
+            _JOURNAL.c.id == notification_id,
+            _JOURNAL.c.result.not_in(("processed", "duplicate")),
+        )
+        .values(
+            result=finding.result,
+            reason=finding.reason,
+            answered=answered,
+            **{
+                name: func.coalesce(getattr(finding, name), _JOURNAL.c[name])
+                for name in ("key_version", "out_trade_no", "transaction_id", "order_id")
+            },
+            replayed_at=replayed.at,
+            replayed_by=replayed.by,
+            replay_reason=replayed.reason,
         )
     )
 

@@ -12,13 +12,15 @@ from spcore.clock import Clock
 from spcore.db.engine import Database
 from spcore.db.scope import TenantScope
 from spcore.providers.keyring import Keyring
+from spcore.providers.profile import ProviderProfile
 from sptenants.notify import journal
 from sptenants.notify.journal import Finding, Incoming, Journalled
-from sptenants.notify.service import Answer, NotifyService, answer_of, log_finding
+from sptenants.notify.service import Answer, Kept, NotifyService, Witness, answer_of, log_finding
 from sptenants.orders.repository import insert_notes_of
 from sptenants.orders.timeline import Note
 from sptenants.refunds.hints import RefundHints, Taken
-from sptenants.registry.door import Door, RouteOwner
+from sptenants.registry.caller import TenantProfile
+from sptenants.registry.door import Door
 from wechatpay.errors import NotificationRejected
 from wechatpay.v2.refund_notify import RefundHint, read_refund
 
@@ -53,15 +55,39 @@ class RefundNotices:
         except NotificationRejected as rejected:
             return await self._notify.not_in_use(route_key, incoming, rejected.reason)
         scope = TenantScope(owner.provider.id, owner.tenant.id)
-        finding = _first_finding(owner, hint)
+        finding = first_finding(owner.provider, owner.tenant, hint)
         async with self._database.write(scope) as session:
             journalled = await journal.write(session, scope, incoming, finding, self._clock.now())
-        if not finding.settled:
-            taken = await self._hints.take(scope, hint)
-            finding = _finding_of(taken, finding)
-            await self._settle(scope, journalled, finding, hint)
+        finding = await self._follow_up(scope, journalled, finding, hint)
         log_finding(scope, finding)
         return answer_of(finding)
+
+    async def refund_again(
+        self, provider: ProviderProfile, tenant: TenantProfile, kept: Kept, witness: Witness
+    ) -> Finding:
+        """Judge a stored refund notification as if it came now: WeChat is asked, as always.
+
+        `witness` writes who asked for it before that. Raises NotificationRejected for a message that no key
+        opens, of which nothing is written, and ProviderNotReady.
+        """
+        keys = await self._keyring.v2(provider.id, provider.key_epoch)
+        hint = read_refund(kept.body, keys.verifying(self._clock.now()))
+        scope, finding = TenantScope(provider.id, tenant.id), first_finding(provider, tenant, hint)
+        async with self._database.write(scope) as session:
+            await witness(session, finding)
+        finding = await self._follow_up(scope, Journalled(kept.id, first=False), finding, hint)
+        log_finding(scope, finding)
+        return finding
+
+    async def _follow_up(
+        self, scope: TenantScope, journalled: Journalled, finding: Finding, hint: RefundHint
+    ) -> Finding:
+        """Ask WeChat about what `hint` is about, and store what came of it."""
+        if finding.settled:
+            return finding
+        finding = _finding_of(await self._hints.take(scope, hint), finding)
+        await self._settle(scope, journalled, finding, hint)
+        return finding
 
     async def _settle(
         self, scope: TenantScope, journalled: Journalled, finding: Finding, hint: RefundHint
@@ -85,7 +111,7 @@ class RefundNotices:
             await insert_notes_of(session, scope, finding.order_id, now, [note])
 
 
-def _first_finding(owner: RouteOwner, hint: RefundHint) -> Finding:
+def first_finding(provider: ProviderProfile, tenant: TenantProfile, hint: RefundHint) -> Finding:
     """Put the message off until WeChat was asked, unless it names somebody else (rule I3, B02)."""
     finding = Finding(
         "deferred",
@@ -97,7 +123,7 @@ def _first_finding(owner: RouteOwner, hint: RefundHint) -> Finding:
     )
     sub_mch_id = hint.sub_mch_id.text if hint.sub_mch_id else None
     named = (hint.mch_id.text, sub_mch_id)
-    if owner.tenant is not None and named == (owner.provider.mch_id, owner.tenant.sub_mch_id):
+    if named == (provider.mch_id, tenant.sub_mch_id):
         return finding
     # On record now, and no repetition can cure it (B09).
     return replace(finding, result="mismatch", settled=True, reason="mch_id")

@@ -8,7 +8,8 @@ the commit that makes it true (rule T5); an exception anywhere is a 5xx, and WeC
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -60,6 +61,18 @@ class _Judged:
     lost: VerifiedPayment | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stored message that is judged again."""
+
+    id: str
+    body: bytes = field(repr=False)
+
+
+Witness = Callable[[AsyncSession, Finding], Awaitable[None]]
+"""Writes down who had a message judged again, in the transaction of its effect."""
+
+
 class NotifyService:
     """Takes notifications from WeChat. No header, host, mode or setting weakens a check (C4, N06)."""
 
@@ -95,7 +108,7 @@ class NotifyService:
         async with self._database.write(scope) as session:
             case = await repository.case_of_out_trade_no(session, scope, fields.out_trade_no.text)
             try:
-                payment = v2.verify_payment(fields, keys.verifying(now), _sign_type(owner.provider, case))
+                payment = v2.verify_payment(fields, keys.verifying(now), sign_type_of(owner.provider, case))
             except NotificationRejected as rejected:
                 judged = _Judged(_refused(fields, rejected))
             else:
@@ -104,11 +117,28 @@ class NotifyService:
             await self._tell(session, judged, journalled, now)
             await self._keep_in_bounds(session, scope, judged.finding, journalled)
         log_finding(scope, judged.finding)
-        if judged.finding.result == "deferred" and judged.case is not None:
-            return await self._confirm(scope, judged.case, judged.finding, journalled)
-        if judged.lost is not None:
-            return await self._adopt(owner.provider, owner.tenant, judged.lost, judged.finding, journalled)
-        return answer_of(judged.finding)
+        return answer_of(await self._follow_up(owner.provider, owner.tenant, judged, journalled))
+
+    async def payment_again(
+        self, provider: ProviderProfile, tenant: TenantProfile, kept: Kept, witness: Witness
+    ) -> Finding:
+        """Judge a stored payment notification as if it came now, with today's keys.
+
+        `witness` writes who asked for it, in the transaction of its effect. Raises NotificationRejected for
+        a message that is not genuine, of which nothing is written, and ProviderNotReady.
+        """
+        scope, now = TenantScope(provider.id, tenant.id), self._clock.now()
+        fields = v2.read_payment(kept.body)
+        keys = await self._keyring.v2(provider.id, provider.key_epoch)
+        journalled = Journalled(kept.id, first=False)
+        async with self._database.write(scope) as session:
+            case = await repository.case_of_out_trade_no(session, scope, fields.out_trade_no.text)
+            payment = v2.verify_payment(fields, keys.verifying(now), sign_type_of(provider, case))
+            judged = await self._judge(session, provider, tenant, case, payment, now)
+            await self._tell(session, judged, journalled, now)
+            await witness(session, judged.finding)
+        log_finding(scope, judged.finding)
+        return await self._follow_up(provider, tenant, judged, journalled)
 
     async def not_in_use(self, route_key: str, incoming: Incoming, reason: str) -> Answer:
         """Take a message that nothing of ours asked for: journalled, refused, never acted upon."""
@@ -166,13 +196,24 @@ class NotifyService:
         if finding.result == "duplicate":
             await silence.told_at_last(session, repository.scope_of(order), order, now)
 
+    async def _follow_up(
+        self, provider: ProviderProfile, tenant: TenantProfile, judged: _Judged, journalled: Journalled
+    ) -> Finding:
+        """Ask WeChat where the message alone does not decide, and return what came of it in the end."""
+        scope = TenantScope(provider.id, tenant.id)
+        if judged.finding.result == "deferred" and judged.case is not None:
+            return await self._confirm(scope, judged.case, judged.finding, journalled)
+        if judged.lost is not None:
+            return await self._adopt(provider, tenant, judged.lost, judged.finding, journalled)
+        return judged.finding
+
     async def _confirm(
         self, scope: TenantScope, case: Case, finding: Finding, journalled: Journalled
-    ) -> Answer:
+    ) -> Finding:
         """Rule C6 f: the signature of such a message proves too little, so WeChat's own word decides."""
         found = await self._line.query(case)
         if found.kind in {"unclear", "absent"}:
-            return answer_of(finding)
+            return finding
         now = self._clock.now()
         async with self._database.write(scope) as session:
             if found.kind == "paid" and found.state is not None:
@@ -183,7 +224,7 @@ class NotifyService:
                 finding = replace(finding, result="rejected", reason="not_confirmed")
             await journal.settle(session, scope, journalled, finding)
         log_finding(scope, finding)
-        return answer_of(finding)
+        return finding
 
     async def _adopt(
         self,
@@ -192,14 +233,14 @@ class NotifyService:
         payment: VerifiedPayment,
         finding: Finding,
         journalled: Journalled,
-    ) -> Answer:
+    ) -> Finding:
         """Have a lost order rebuilt from WeChat's own word (B06, D09).
 
         Unless that is this very payment WeChat repeats the message, and it is judged by the rows there are.
         """
         adopted = await self._adoption.adopt(provider, tenant, payment.out_trade_no, appid=payment.appid)
         if adopted.order is None or adopted.order.transaction_id != payment.transaction_id.text:
-            return answer_of(finding)
+            return finding
         scope = TenantScope(provider.id, tenant.id)
         finding = replace(
             finding, result="processed", settled=True, reason="adopted", order_id=adopted.order.id
@@ -207,7 +248,7 @@ class NotifyService:
         async with self._database.write(scope) as session:
             await journal.settle(session, scope, journalled, finding)
         log_finding(scope, finding)
-        return answer_of(finding)
+        return finding
 
     async def _keep_in_bounds(
         self, session: AsyncSession, scope: TenantScope, finding: Finding, journalled: Journalled
@@ -268,7 +309,7 @@ async def _unmatched(
     return _Judged(finding, lost=payment)
 
 
-def _sign_type(provider: ProviderProfile, case: Case | None) -> SignType:
+def sign_type_of(provider: ProviderProfile, case: Case | None) -> SignType:
     """The algorithm is the order's own, or the provider's; the message has no say in it (C1, N03)."""
     return SignType(case.attempt.sign_type if case and case.attempt else provider.sign_type)
 
