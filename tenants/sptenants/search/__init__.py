@@ -1,0 +1,1 @@
+"""Finding things by the numbers that people hold."""
