@@ -25,16 +25,18 @@ from sptenants.anomalies.service import Anomalies
 from sptenants.orders.timeline import Language
 from sptenants.registry.access import RequestFacts, access
 from sptenants.registry.caller import Caller
+from sptenants.registry.rights import Right
 
 _AnyRequest = Request[Any, Any, Any]
-_OF_TENANT = access("api", "tenant_key", "provider_key")
+_READS = access("api", "tenant_key", "provider_key", right=Right.ORDERS_READ)
+_CHANGES = access("api", "tenant_key", "provider_key", right=Right.ORDERS_WRITE)
 
 
 class AnomalyController(Controller):
     path = "/v1/anomalies"
     tags = ("anomalies",)
 
-    @get(opt=_OF_TENANT, summary="需核实事项，新的在前", operation_class=ListAnomaliesOperation)
+    @get(opt=_READS, summary="需核实事项，新的在前", operation_class=ListAnomaliesOperation)
     async def index(
         self,
         request: _AnyRequest,
@@ -50,7 +52,7 @@ class AnomalyController(Controller):
             has_more=page.has_more,
         )
 
-    @get("/{anomaly_id:str}", opt=_OF_TENANT, summary="查看需核实事项")
+    @get("/{anomaly_id:str}", opt=_READS, summary="查看需核实事项")
     async def show(
         self,
         anomaly_id: FromPath[str],
@@ -62,7 +64,7 @@ class AnomalyController(Controller):
 
     @post(
         "/{anomaly_id:str}/resolve",
-        opt=_OF_TENANT,
+        opt=_CHANGES,
         status_code=200,
         summary="标记为已处理，须写明处理结果",
         operation_class=ResolveAnomalyOperation,
@@ -85,7 +87,7 @@ class HealController(Controller):
     path = "/v1/heals"
     tags = ("anomalies",)
 
-    @get(opt=_OF_TENANT, summary="自愈记录，新的在前", operation_class=ListHealsOperation)
+    @get(opt=_READS, summary="自愈记录，新的在前", operation_class=ListHealsOperation)
     async def index(
         self, request: _AnyRequest, caller: NamedDependency[Caller], anomalies: NamedDependency[Anomalies]
     ) -> HealList:

@@ -144,4 +144,15 @@ _EXPLAINED: Mapping[AnomalyKind, tuple[Text, Text]] = {
             "Contact WeChat Pay's support with the refund's number; it settles by itself with the result.",
         ),
     ),
+    K.BINDING_DRIFT: (
+        Text(
+            "这个 AppID 原来可以下单，现在微信答复它没有绑定到该特约商户，本平台已停用这个绑定。",
+            "Orders with this appid worked, and now WeChat says that it is not bound to the sub-merchant; the"
+            " binding is out of use here.",
+        ),
+        Text(
+            "在微信支付服务商平台的开发配置中重新添加该 AppID，再运行接入体检；通过后会自动标记。",
+            "Add the appid again in WeChat's provider console and run the doctor; it settles by itself then.",
+        ),
+    ),
 }

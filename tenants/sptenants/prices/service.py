@@ -22,7 +22,8 @@ MAX_QUANTITY = 9999
 MAX_NAME_BYTES = 110
 """Leaves room in the 127 bytes of a description for the quantity (wechatpay-v2 2.2)."""
 
-_CODE = re.compile(r"[0-9A-Za-z_.\-]{1,64}")
+# With a letter or digit: "." and ".." are no addresses of pages.
+_CODE = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z_.\-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,10 @@ async def _count(session: AsyncSession, scope: TenantScope) -> int:
     return counted or 0
 
 
-_CODE_RULE = Text("须为 1–64 位字母、数字或 _ . -。", "must be 1 to 64 letters, digits or any of _ . -")
+_CODE_RULE = Text(
+    "须为 1–64 位字母、数字或 _ . -，至少含一个字母或数字。",
+    "must be 1 to 64 letters, digits or any of _ . -, with a letter or digit among them",
+)
 _NAME_RULE = Text(
     f"不能为空，UTF-8 不超过 {MAX_NAME_BYTES} 字节，不含表情和控制字符。",
     f"must not be empty, at most {MAX_NAME_BYTES} bytes of UTF-8, without emoji and control characters",

@@ -13,6 +13,7 @@ from litestar.status_codes import HTTP_202_ACCEPTED
 from sptenants.orders.schemas import moment
 from sptenants.registry.access import RequestFacts, access
 from sptenants.registry.caller import Caller
+from sptenants.registry.rights import Right
 from sptenants.webhooks import intake
 from sptenants.webhooks.endpoints import EndpointChange, NewEndpoint
 from sptenants.webhooks.models import DeliveryState
@@ -35,21 +36,22 @@ from sptenants.webhooks.schemas import (
 from sptenants.webhooks.service import ResendRange, Webhooks
 
 _AnyRequest = Request[Any, Any, Any]
-_OF_TENANT = access("api", "tenant_key", "provider_key")
+_READS = access("api", "tenant_key", "provider_key", right=Right.ORDERS_READ)
+_CHANGES = access("api", "tenant_key", "provider_key", right=Right.WEBHOOKS_WRITE)
 
 
 class WebhookEndpointController(Controller):
     path = "/v1/webhook-endpoints"
     tags = ("webhooks",)
 
-    @get(opt=_OF_TENANT, summary="Webhook 端点列表")
+    @get(opt=_READS, summary="Webhook 端点列表")
     async def index(
         self, caller: NamedDependency[Caller], webhook_reader: NamedDependency[WebhookReader]
     ) -> EndpointList:
         found = await webhook_reader.endpoints(caller.scope)
         return EndpointList(data=[to_endpoint(record) for record in found])
 
-    @post(opt=_OF_TENANT, summary="添加 Webhook 端点，密钥只返回这一次")
+    @post(opt=_CHANGES, summary="添加 Webhook 端点，密钥只返回这一次")
     async def create(
         self,
         request: _AnyRequest,
@@ -69,7 +71,7 @@ class WebhookEndpointController(Controller):
         shown = await _shown(caller, webhook_reader, made)
         return Response(shown, status_code=201, headers={"Location": f"/v1/webhook-endpoints/{made.id}"})
 
-    @get("/{endpoint_id:str}", opt=_OF_TENANT, summary="查看 Webhook 端点")
+    @get("/{endpoint_id:str}", opt=_READS, summary="查看 Webhook 端点")
     async def show(
         self,
         endpoint_id: FromPath[str],
@@ -78,7 +80,7 @@ class WebhookEndpointController(Controller):
     ) -> EndpointObject:
         return to_endpoint(await webhook_reader.endpoint(caller.scope, endpoint_id))
 
-    @patch("/{endpoint_id:str}", opt=_OF_TENANT, summary="修改、停用或重新启用 Webhook 端点")
+    @patch("/{endpoint_id:str}", opt=_CHANGES, summary="修改、停用或重新启用 Webhook 端点")
     async def alter(
         self,
         request: _AnyRequest,
@@ -92,7 +94,7 @@ class WebhookEndpointController(Controller):
         await webhooks.alter(caller.scope, caller.actor, endpoint_id, wanted, RequestFacts.of(request))
         return to_endpoint(await webhook_reader.endpoint(caller.scope, endpoint_id))
 
-    @delete("/{endpoint_id:str}", opt=_OF_TENANT, summary="删除 Webhook 端点及其投递记录")
+    @delete("/{endpoint_id:str}", opt=_CHANGES, summary="删除 Webhook 端点及其投递记录")
     async def remove(
         self,
         request: _AnyRequest,
@@ -104,7 +106,7 @@ class WebhookEndpointController(Controller):
 
     @post(
         "/{endpoint_id:str}/rotate-secret",
-        opt=_OF_TENANT,
+        opt=_CHANGES,
         status_code=200,
         summary="更换密钥，旧密钥再同时签名 24 小时",
     )
@@ -119,7 +121,7 @@ class WebhookEndpointController(Controller):
         made = await webhooks.rotate_secret(caller.scope, caller.actor, endpoint_id, RequestFacts.of(request))
         return await _shown(caller, webhook_reader, made)
 
-    @post("/{endpoint_id:str}/test", opt=_OF_TENANT, status_code=HTTP_202_ACCEPTED, summary="发送测试事件")
+    @post("/{endpoint_id:str}/test", opt=_CHANGES, status_code=HTTP_202_ACCEPTED, summary="发送测试事件")
     async def test(
         self,
         request: _AnyRequest,
@@ -136,7 +138,7 @@ class DeliveryController(Controller):
     path = "/v1/deliveries"
     tags = ("webhooks",)
 
-    @get(opt=_OF_TENANT, summary="投递列表，新的在前", operation_class=ListDeliveriesOperation)
+    @get(opt=_READS, summary="投递列表，新的在前", operation_class=ListDeliveriesOperation)
     async def index(
         self,
         request: _AnyRequest,
@@ -151,7 +153,7 @@ class DeliveryController(Controller):
             has_more=page.has_more,
         )
 
-    @get("/{delivery_id:str}", opt=_OF_TENANT, summary="查看投递及其全部尝试")
+    @get("/{delivery_id:str}", opt=_READS, summary="查看投递及其全部尝试")
     async def show(
         self,
         delivery_id: FromPath[str],
@@ -161,7 +163,7 @@ class DeliveryController(Controller):
         found = await webhook_reader.delivery(caller.scope, delivery_id)
         return to_delivery(found.delivery, found.tried)
 
-    @post("/{delivery_id:str}/resend", opt=_OF_TENANT, status_code=HTTP_202_ACCEPTED, summary="重发一次投递")
+    @post("/{delivery_id:str}/resend", opt=_CHANGES, status_code=HTTP_202_ACCEPTED, summary="重发一次投递")
     async def resend(
         self,
         request: _AnyRequest,
@@ -174,7 +176,7 @@ class DeliveryController(Controller):
         found = await webhook_reader.delivery(caller.scope, delivery_id)
         return to_delivery(found.delivery, found.tried)
 
-    @post("/resend", opt=_OF_TENANT, status_code=HTTP_202_ACCEPTED, summary="重发一段时间内的投递")
+    @post("/resend", opt=_CHANGES, status_code=HTTP_202_ACCEPTED, summary="重发一段时间内的投递")
     async def resend_range(
         self,
         request: _AnyRequest,
@@ -191,7 +193,7 @@ class EventController(Controller):
     path = "/v1/events"
     tags = ("events",)
 
-    @get(opt=_OF_TENANT, summary="事件列表，新的在前", operation_class=ListEventsOperation)
+    @get(opt=_READS, summary="事件列表，新的在前", operation_class=ListEventsOperation)
     async def index(
         self,
         request: _AnyRequest,
@@ -206,7 +208,7 @@ class EventController(Controller):
             has_more=page.has_more,
         )
 
-    @get("/{event_id:str}", opt=_OF_TENANT, summary="查看事件")
+    @get("/{event_id:str}", opt=_READS, summary="查看事件")
     async def show(
         self,
         event_id: FromPath[str],

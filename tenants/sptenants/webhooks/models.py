@@ -23,6 +23,7 @@ class DeliveryState(StrEnum):
 OPEN_STATES = (DeliveryState.PENDING, DeliveryState.RETRYING)
 _STATES = ", ".join(f"'{state}'" for state in DeliveryState)
 _OPEN = "due_at IS NOT NULL"
+_FAILED = "state = 'failed'"
 
 
 class WebhookEndpoint(TenantOwned, Model):
@@ -78,6 +79,7 @@ class Delivery(TenantOwned, Model):
         Index("ix_deliveries_id", "id"),
         Index("ix_deliveries_provider_id_id", "provider_id", "id"),
         Index("ix_deliveries_tenant_id_event_id", "tenant_id", "event_id"),
+        Index("ix_deliveries_failed", "id", postgresql_where=_FAILED, sqlite_where=_FAILED),
         Index("ix_deliveries_tenant_id_endpoint_id_state_id", "tenant_id", "endpoint_id", "state", "id"),
         Index(
             "ix_deliveries_tenant_id_endpoint_id_subject_sequence",

@@ -5,19 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, select
 
 from spcore.db.engine import Database
 from spcore.db.keyset import Page, decode_cursor, page
 from spcore.db.scope import PlatformScope, ProviderScope, TenantScope
 from spcore.errors import NotFound
 from spcore.outbox.models import OutboxMessage
+from sptenants.registry.models import Tenant
 from sptenants.webhooks.models import Delivery, DeliveryAttempt, DeliveryState, WebhookEndpoint
+from sptenants.webhooks.parcels import body_of
 from sptenants.webhooks.records import AttemptRecord, DeliveryRecord, EndpointRecord
 
 ReadScope = TenantScope | ProviderScope | PlatformScope
+
+
+class AnswerClass(StrEnum):
+    """What kind of answer the last attempt of a delivery got."""
+
+    OK = "2xx"
+    REDIRECT = "3xx"
+    CLIENT = "4xx"
+    SERVER = "5xx"
+    NONE = "none"
+    """Tried, and no HTTP answer came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +70,29 @@ class DeliveryFilter:
     subject: str | None = None
     type: str | None = None
     state: DeliveryState | None = None
+    answered: AnswerClass | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFilter:
+    """Which endpoints to show; `status` is `active` or `disabled`."""
+
+    tenant_id: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRow:
+    """One endpoint with the name of the tenant whose it is."""
+
+    endpoint: EndpointRecord
+    tenant_name: str
+
+    @property
+    def id(self) -> str:
+        return self.endpoint.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +122,23 @@ class WebhookReader:
         async with self._database.read(scope) as session:
             found = await session.scalars(query.order_by(WebhookEndpoint.id.desc()))
             return [EndpointRecord.of(row) for row in found]
+
+    async def endpoint_list(
+        self, scope: ReadScope, wanted: EndpointFilter, limit: int, cursor: str | None = None
+    ) -> Page[EndpointRow]:
+        """Return a page of endpoints of all tenants in the scope, newest first."""
+        same = and_(Tenant.provider_id == WebhookEndpoint.provider_id, Tenant.id == WebhookEndpoint.tenant_id)
+        query = select(WebhookEndpoint, Tenant.name).join(Tenant, same)
+        query = query.where(*_within(scope, WebhookEndpoint))
+        if wanted.tenant_id is not None:
+            query = query.where(WebhookEndpoint.tenant_id == wanted.tenant_id)
+        if wanted.status is not None:
+            query = query.where(WebhookEndpoint.status == wanted.status)
+        if cursor is not None:
+            query = query.where(WebhookEndpoint.id < decode_cursor(cursor))
+        async with self._database.read(scope) as session:
+            found = await session.execute(query.order_by(WebhookEndpoint.id.desc()).limit(limit + 1))
+            return page([EndpointRow(EndpointRecord.of(row), name) for row, name in found], limit)
 
     async def endpoint(self, scope: ReadScope, endpoint_id: str) -> EndpointRecord:
         query = select(WebhookEndpoint).where(
@@ -122,6 +174,15 @@ class WebhookReader:
             raise NotFound
         return EventRow.of(found)
 
+    async def sent_body(self, scope: ReadScope, event_id: str) -> str:
+        """Return the document that every attempt to deliver the event sends, as text. Raises NotFound."""
+        query = select(OutboxMessage).where(*_within(scope, OutboxMessage), OutboxMessage.id == event_id)
+        async with self._database.read(scope) as session:
+            found = await session.scalar(query)
+            if found is None:
+                raise NotFound
+            return body_of(found).decode()
+
     async def deliveries(
         self, scope: ReadScope, wanted: DeliveryFilter, limit: int, cursor: str | None = None
     ) -> Page[DeliveryRecord]:
@@ -136,6 +197,7 @@ class WebhookReader:
         }
         conditions = [*_within(scope, Delivery), *_created(Delivery, wanted)]
         conditions += [column == value for column, value in equal.items() if value is not None]
+        conditions += _answered(wanted.answered)
         if cursor is not None:
             conditions.append(Delivery.id < decode_cursor(cursor))
         query = select(Delivery).where(*conditions).order_by(Delivery.id.desc()).limit(limit + 1)
@@ -179,6 +241,17 @@ def _within(scope: ReadScope, model: Any) -> list[ColumnElement[bool]]:
             return [model.provider_id == scope.provider_id]
         case PlatformScope():
             return []
+
+
+def _answered(wanted: AnswerClass | None) -> list[ColumnElement[bool]]:
+    match wanted:
+        case None:
+            return []
+        case AnswerClass.NONE:
+            return [Delivery.attempts > 0, Delivery.last_http_status.is_(None)]
+        case _:
+            first = int(wanted[0]) * 100
+            return [Delivery.last_http_status.between(first, first + 99)]
 
 
 def _of_tenant(model: Any, row: Delivery) -> list[ColumnElement[bool]]:

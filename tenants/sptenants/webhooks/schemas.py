@@ -158,8 +158,8 @@ class ResendResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventObject(msgspec.Struct, frozen=True, kw_only=True):
-    """An event; `data` is the order or refund as it was right after it. `sequence` counts from 1 within an
-    order.
+    """An event; `data` is the order, refund, tenant or endpoint as it was right after it. `sequence` counts
+    from 1 within an order, a tenant or an endpoint.
     """
 
     id: Annotated[str, Meta(examples=[_EVENT_ID])]
