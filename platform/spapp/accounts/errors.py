@@ -116,3 +116,82 @@ class AlreadyEnrolled(DomainError):
 
 class WeakPassword(DomainError):
     code = "weak_password"
+
+
+class WrongPassword(DomainError):
+    """The present password, asked for before a new one, is another one."""
+
+    code = "invalid_request"
+
+    def __init__(self) -> None:
+        super().__init__(Text("当前密码不正确。", "The present password is wrong."))
+
+
+class LastKeeper(DomainError):
+    """Nobody would be left who may add people: the last owner, or the last platform administrator."""
+
+    code = "state_conflict"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "这是最后一位能够登录的管理员。请先邀请另一位管理员，再做此操作。",
+                "This is the last administrator who can sign in. Add another one first.",
+            )
+        )
+
+
+class AlreadyMember(DomainError):
+    code = "state_conflict"
+
+    def __init__(self) -> None:
+        super().__init__(Text("此人在这里已有这个角色。", "This person has this role here already."))
+
+
+class MemberChanged(DomainError):
+    """Somebody else changed the member meanwhile."""
+
+    code = "state_conflict"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "成员的信息刚刚被别人修改，请刷新后再试。",
+                "Somebody else has just changed this member; reload and try again.",
+            )
+        )
+
+
+class InvitationOver(DomainError):
+    """Accepted, withdrawn or replaced since the page was opened."""
+
+    code = "state_conflict"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "这份邀请已被接受、撤回或替换。",
+                "This invitation was accepted, withdrawn or replaced.",
+            )
+        )
+
+
+class AddressHasAccount(DomainError):
+    """Whoever has an account proves it by signing in; a link never sets their password."""
+
+    code = "state_conflict"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "此邮箱已有账号，请先登录，再打开邀请链接。",
+                "This address has an account: sign in first, then open the link again.",
+            )
+        )
+
+
+class VisitOver(DomainError):
+    code = "state_conflict"
+
+    def __init__(self) -> None:
+        super().__init__(Text("这次查看已经结束。", "This visit has ended already."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spapp.accounts.errors import LinkExpired, WeakPassword
 from spapp.accounts.models import ConsoleSession, Membership, Person, Role, SetupLink
 from spapp.accounts.passwords import weakness
-from spapp.accounts.service import Accounts, normalise_email
+from spapp.accounts.service import Accounts, normalise_email, token_hash
 from spcore.audit.actor import Actor
 from spcore.audit.models import PLATFORM_CHAIN
 from spcore.audit.writer import Act, record
@@ -116,7 +115,7 @@ class People:
 
     def _usable(self, token: str) -> tuple[ColumnElement[bool], ...]:
         return (
-            SetupLink.token_hash == _hash(token),
+            SetupLink.token_hash == token_hash(token),
             SetupLink.used_at.is_(None),
             SetupLink.expires_at > self._clock.now(),
         )
@@ -147,7 +146,7 @@ class People:
         await session.execute(delete(SetupLink).where(SetupLink.person_id == person_id))
         session.add(
             SetupLink(
-                token_hash=_hash(token), person_id=person_id, created_at=now, expires_at=now + LINK_LIFE
+                token_hash=token_hash(token), person_id=person_id, created_at=now, expires_at=now + LINK_LIFE
             )
         )
         return token
@@ -169,7 +168,3 @@ def _address(email: str) -> str:
         text = Text("不是有效的邮箱地址。", "is not an e-mail address.")
         raise InvalidInput(Fault("#/email", "invalid_email", text))
     return address
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -29,6 +29,7 @@ from spapp.accounts.errors import (
     TooManyAttempts,
 )
 from spapp.accounts.models import ConsoleSession, Person, RecoveryCode, SecondFactor
+from spapp.accounts.notices import notify_others
 from spapp.accounts.service import (
     ENROLMENT,
     Accounts,
@@ -50,6 +51,7 @@ from spcore.vault import SealContext, Vault
 
 STEP_S = 30
 RECOVERY_CODES = 10
+_RESET = Text("重置了一个账号的两步验证", "reset the two-step verification of an account")
 NOTHING_TO_RESET = Text(
     "没有使用此邮箱且已启用两步验证的账号。", "belongs to no account with two-step verification."
 )
@@ -195,6 +197,22 @@ class SecondFactors:
 
         return await self._challenge(staff, code, visitor, "remove", forget)
 
+    async def renew_codes(self, staff: Staff, code: str, visitor: Visitor) -> tuple[str, ...]:
+        """Replace all recovery codes by new ones, against a fresh code (S12). They are shown once.
+
+        Raises SecondFactorRefused and TooManyAttempts.
+        """
+
+        async def replace_all(session: AsyncSession, proof: Proof) -> tuple[str, ...]:
+            await session.execute(delete(RecoveryCode).where(RecoveryCode.person_id == staff.person_id))
+            codes = await self._add_codes(session, staff.person_id)
+            await self._accounts.audit(
+                session, staff, "second_factor.codes_renewed", visitor, second_factor=proof
+            )
+            return codes
+
+        return await self._challenge(staff, code, visitor, "renew_codes", replace_all)
+
     async def prove(self, staff: Staff, code: str, visitor: Visitor, purpose: str) -> None:
         """Take a current code for one sensitive act, named by `purpose` (S12). The session stays as it is.
 
@@ -209,11 +227,14 @@ class SecondFactors:
 
         await self._challenge(staff, code, visitor, purpose, note)
 
-    async def reset(self, email: str, actor: Actor) -> str:
+    async def reset(
+        self, email: str, actor: Actor, *, reason: str | None = None, visitor: Visitor | None = None
+    ) -> str:
         """Forget the second factor of somebody who lost it, and end their sessions. Return the person's id.
 
         Raises InvalidInput for nobody, and for somebody without a second factor.
         """
+        now = self._clock.now()
         async with self._database.write(DoorScope()) as session:
             person_id: str | None = await session.scalar(
                 select(Person.id).where(Person.email == normalise_email(email))
@@ -221,8 +242,17 @@ class SecondFactors:
             if person_id is None or not await _forget(session, person_id):
                 raise InvalidInput(Fault("#/email", "no_second_factor", NOTHING_TO_RESET))
             await session.execute(delete(ConsoleSession).where(ConsoleSession.person_id == person_id))
-            act = Act(actor=actor, action="second_factor.reset", object_kind="person", object_id=person_id)
-            await record(session, PLATFORM_CHAIN, act, self._clock.now())
+            act = Act(
+                actor=actor,
+                action="second_factor.reset",
+                object_kind="person",
+                object_id=person_id,
+                reason=reason,
+                request_id=visitor.request_id if visitor else None,
+                peer=visitor.peer if visitor else None,
+            )
+            await record(session, PLATFORM_CHAIN, act, now)
+            await notify_others(session, None, _RESET, actor, now)
         return person_id
 
     async def _challenge(
@@ -234,7 +264,7 @@ class SecondFactors:
         effect: Callable[[AsyncSession, Proof], Awaitable[T]],
     ) -> T:
         """Run `effect` in the transaction in which `code` was taken; refusals are committed too."""
-        subjects = throttle.Subjects.of(f"second-factor:{staff.person_id}", visitor.peer)
+        subjects = throttle.Subjects.of(throttle.second_factor_of(staff.person_id), visitor.peer)
         now, done = self._clock.now(), None
         async with self._database.write(DoorScope()) as session:
             refused_until = await throttle.charge(session, subjects, now)
@@ -283,15 +313,18 @@ class SecondFactors:
         )
         if not await _changed_one(session, confirm):
             raise EnrolmentExpired()
-        codes = tuple(_new_recovery_code() for _ in range(RECOVERY_CODES))
-        rows = [
-            {"code_hash": _recovery_hash(code), "person_id": staff.person_id, "created_at": now}
-            for code in codes
-        ]
-        await session.execute(insert(table_of(RecoveryCode)), rows)
+        codes = await self._add_codes(session, staff.person_id)
         opened = await self._accounts.restart(session, staff, token, visitor, has_second_factor=True)
         await self._accounts.audit(session, staff, "second_factor.added", visitor)
         return Enrolled(opened, codes)
+
+    async def _add_codes(self, session: AsyncSession, person_id: str) -> tuple[str, ...]:
+        codes, now = tuple(_new_recovery_code() for _ in range(RECOVERY_CODES)), self._clock.now()
+        rows = [
+            {"code_hash": _recovery_hash(code), "person_id": person_id, "created_at": now} for code in codes
+        ]
+        await session.execute(insert(table_of(RecoveryCode)), rows)
+        return codes
 
     def _opened(self, person_id: str, sealed: bytes) -> str:
         return base64.b32encode(self._vault.open(sealed, _place(person_id))).decode()

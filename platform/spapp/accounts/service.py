@@ -11,9 +11,9 @@ import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spapp.accounts import throttle
@@ -24,7 +24,16 @@ from spapp.accounts.errors import (
     SignInRefused,
     TooManyAttempts,
 )
-from spapp.accounts.models import ConsoleSession, Level, Membership, Person, SecondFactor, SetupLink
+from spapp.accounts.models import (
+    ConsoleSession,
+    Level,
+    Membership,
+    Person,
+    Role,
+    SecondFactor,
+    SetupLink,
+    Visit,
+)
 from spapp.accounts.passwords import hash_password, verify_password
 from spcore.audit.actor import Actor
 from spcore.audit.models import PLATFORM_CHAIN
@@ -54,10 +63,23 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
+class Visiting:
+    """A platform administrator's stay in a provider's console."""
+
+    id: str
+    provider_id: str
+    reason: str
+    ends_at: datetime
+    minutes_left: int
+    """Begun minutes; at least 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Staff:
     """A signed-in person in one of their roles. `provider_id` and `tenant_id` are the role's place.
 
-    Whoever stands at another level than `full` may not work yet: see `require_full`.
+    Whoever stands at another level than `full` may not work yet: see `require_full`. During a visit, role and
+    place are those of a viewer at the provider visited; `membership_id` stays the person's own.
     """
 
     person_id: str
@@ -70,10 +92,18 @@ class Staff:
     level: Level
     has_second_factor: bool
     csrf_token: str = field(repr=False)
+    look_reason: str | None = None
+    """Why a person of the platform looks at rows of tenants; None for routine review."""
+    visit: Visiting | None = None
 
     @property
     def actor(self) -> Actor:
         return Actor("person", self.person_id, self.name)
+
+    @property
+    def own_chain(self) -> str:
+        """The audit chain of where the person belongs, also while visiting elsewhere."""
+        return PLATFORM_CHAIN if self.visit is not None else self.provider_id or PLATFORM_CHAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +177,20 @@ class Accounts:
         async with self._database.read(DoorScope()) as session:
             row = (
                 await session.execute(
-                    select(ConsoleSession, Person, Membership, SecondFactor.confirmed_at)
+                    select(ConsoleSession, Person, Membership, SecondFactor.confirmed_at, Visit)
                     .join(Person, Person.id == ConsoleSession.person_id)
                     .join(Membership, Membership.id == ConsoleSession.membership_id)
                     .outerjoin(SecondFactor, SecondFactor.person_id == Person.id)
+                    .outerjoin(
+                        Visit,
+                        and_(
+                            Visit.session_hash == ConsoleSession.token_hash,
+                            Visit.ended_at.is_(None),
+                            Visit.ends_at > now,
+                        ),
+                    )
                     .where(
-                        ConsoleSession.token_hash == _hash(token),
+                        ConsoleSession.token_hash == token_hash(token),
                         ConsoleSession.expires_at > now,
                         ConsoleSession.last_seen_at > now - IDLE,
                         Person.status == "active",
@@ -161,7 +199,7 @@ class Accounts:
             ).one_or_none()
         if row is None:
             return None
-        opened, person, membership, enrolled_at = row
+        opened, person, membership, enrolled_at, visit = row
         if now - opened.last_seen_at >= TOUCH:
             async with self._database.write(DoorScope()) as session:
                 await session.execute(
@@ -173,13 +211,15 @@ class Accounts:
         level = Level(opened.level)
         if level is Level.FULL:
             level = self._signed_in(has_second_factor=has_second_factor)
-        return _staff(
+        staff = _staff(
             person,
             membership,
             level,
             has_second_factor=has_second_factor,
             csrf_token=opened.csrf_token,
+            look_reason=opened.look_reason,
         )
+        return staff if visit is None else _visiting(staff, visit, now)
 
     async def sign_out(self, token: str, visitor: Visitor) -> None:
         """End the session. Does nothing when there is none."""
@@ -245,7 +285,9 @@ class Accounts:
         """
         ended = await session.execute(
             delete(ConsoleSession)
-            .where(ConsoleSession.token_hash == _hash(token), ConsoleSession.person_id == staff.person_id)
+            .where(
+                ConsoleSession.token_hash == token_hash(token), ConsoleSession.person_id == staff.person_id
+            )
             .returning(ConsoleSession.token_hash)
         )
         if ended.scalar_one_or_none() is None:
@@ -263,6 +305,23 @@ class Accounts:
         level = self._signed_in(has_second_factor=has_second_factor)
         changed = replace(staff, level=level, has_second_factor=has_second_factor)
         return await self._open(session, changed, visitor)
+
+    async def renew(self, session: AsyncSession, staff: Staff, token: str, visitor: Visitor) -> SignedIn:
+        """Go on under a new token in the person's own role, in the caller's transaction (S01).
+
+        Raises SessionEnded.
+        """
+        await self.end(session, staff, token)
+        found = select(Person, Membership).join(Membership, Membership.person_id == Person.id)
+        person, membership = (await session.execute(found.where(Membership.id == staff.membership_id))).one()
+        own = _staff(
+            person,
+            membership,
+            staff.level,
+            has_second_factor=staff.has_second_factor,
+            look_reason=staff.look_reason,
+        )
+        return await self._open(session, own, visitor)
 
     async def purge(self) -> None:
         """Delete sessions, links, unconfirmed second factors and counters that no longer mean anything."""
@@ -286,6 +345,12 @@ class Accounts:
         async with self._hashing:
             return await asyncio.to_thread(hash_password, password)
 
+    async def is_password_of(self, person_id: str, password: str) -> bool:
+        """Say whether it is the person's password; takes as long as a sign-in."""
+        async with self._database.read(DoorScope()) as session:
+            person = await session.get(Person, person_id)
+        return await self._is_password(person, password)
+
     async def _is_password(self, person: Person | None, password: str) -> bool:
         """Verify; without a person, spend the same time on a hash that nobody's password fits."""
         if self._nobody is None:
@@ -304,9 +369,10 @@ class Accounts:
         half_way = staff.level is Level.PASSWORD
         session.add(
             ConsoleSession(
-                token_hash=_hash(token),
+                token_hash=token_hash(token),
                 person_id=staff.person_id,
                 membership_id=staff.membership_id,
+                look_reason=staff.look_reason,
                 level=Level.PASSWORD if half_way else Level.FULL,
                 csrf_token=csrf_token,
                 peer=visitor.peer,
@@ -332,7 +398,7 @@ class Accounts:
             request_id=visitor.request_id,
             peer=visitor.peer,
         )
-        await record(session, staff.provider_id or PLATFORM_CHAIN, act, self._clock.now())
+        await record(session, staff.own_chain, act, self._clock.now())
 
     async def _note_refusal(self, person: Person | None, visitor: Visitor) -> None:
         """Write the failure down, also for an unknown account: the row takes the same time."""
@@ -373,7 +439,7 @@ async def _first_membership(session: AsyncSession, person: Person) -> Membership
 
 
 async def _end(session: AsyncSession, token: str) -> None:
-    await session.execute(delete(ConsoleSession).where(ConsoleSession.token_hash == _hash(token)))
+    await session.execute(delete(ConsoleSession).where(ConsoleSession.token_hash == token_hash(token)))
 
 
 def _staff(
@@ -383,6 +449,7 @@ def _staff(
     *,
     has_second_factor: bool = False,
     csrf_token: str = "",
+    look_reason: str | None = None,
 ) -> Staff:
     return Staff(
         person_id=person.id,
@@ -395,8 +462,23 @@ def _staff(
         level=level,
         has_second_factor=has_second_factor,
         csrf_token=csrf_token,
+        look_reason=look_reason,
     )
 
 
-def _hash(token: str) -> str:
+def _visiting(staff: Staff, visit: Visit, now: datetime) -> Staff:
+    """Return the same person as a viewer at the provider visited; only administrators visit (S11)."""
+    if staff.role != Role.PLATFORM_ADMIN:
+        return staff
+    left = -(-(visit.ends_at - now).total_seconds() // 60)
+    return replace(
+        staff,
+        role=Role.PROVIDER_VIEWER.value,
+        provider_id=visit.provider_id,
+        visit=Visiting(visit.id, visit.provider_id, visit.reason, visit.ends_at, int(left)),
+    )
+
+
+def token_hash(token: str) -> str:
+    """Return what the database keeps of a session's token, or of a one-time link's."""
     return hashlib.sha256(token.encode()).hexdigest()

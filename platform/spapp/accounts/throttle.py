@@ -8,6 +8,7 @@ it was used from before: nobody can lock somebody else out.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -121,3 +122,41 @@ def _network(peer: str) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def locked_until(
+    session: AsyncSession, accounts: Mapping[str, str], now: datetime
+) -> dict[str, datetime]:
+    """Return until when people are locked out, by their id; `accounts` maps it to their address.
+
+    Locked is who guessed too many passwords or too many codes; the later end counts.
+    """
+    owners: dict[str, str] = {}
+    for person_id, email in accounts.items():
+        owners |= dict.fromkeys(_subjects_of(person_id, email), person_id)
+    rows = await session.execute(
+        select(SignInAttempt.subject, SignInAttempt.locked_until).where(
+            SignInAttempt.subject.in_(owners), SignInAttempt.locked_until > now
+        )
+    )
+    found: dict[str, datetime] = {}
+    for subject, until in rows:
+        if until is not None:
+            found[owners[subject]] = max(until, found.get(owners[subject], until))
+    return found
+
+
+async def unlock(session: AsyncSession, person_id: str, email: str) -> None:
+    """Forget what was guessed at this account; addresses that guessed stay slowed down."""
+    await session.execute(
+        delete(SignInAttempt).where(SignInAttempt.subject.in_(_subjects_of(person_id, email)))
+    )
+
+
+def _subjects_of(person_id: str, email: str) -> tuple[str, str]:
+    return Subjects.of(email, "").account, Subjects.of(second_factor_of(person_id), "").account
+
+
+def second_factor_of(person_id: str) -> str:
+    """Return under what codes of a person's second factor are counted: apart from their passwords."""
+    return f"second-factor:{person_id}"
