@@ -1,0 +1,1 @@
+"""Calls and notifications that were refused, or that nobody knew what to do with."""
