@@ -1,0 +1,1 @@
+"""Trial payments, their certificates, and going live."""

@@ -1,0 +1,1 @@
+"""The wizard that takes a sub-merchant in, step by step."""

@@ -1,0 +1,1 @@
+"""Taking in many sub-merchants from a list."""
