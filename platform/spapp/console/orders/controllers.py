@@ -13,6 +13,7 @@ from spapp.console.frame.places import (
     ADMIN,
     CONSOLE,
     MAY_CLOSE,
+    MAY_ONBOARD,
     MAY_SYNC,
     MERCHANT,
     merchant_place,
@@ -20,6 +21,7 @@ from spapp.console.frame.places import (
     provider_place,
     provider_scope,
 )
+from spapp.console.orders.attempt import Attempting, attempt_desk
 from spapp.console.orders.desk import Desk, order_desk
 from spapp.web.i18n import N_
 from sptenants.registry.access import access
@@ -28,7 +30,11 @@ from sptenants.registry.access import access
 class ConsoleOrders(Controller):
     path = "/console"
     opt = CONSOLE
-    dependencies = {"place": provider_place, "desk": order_desk(N_("支付订单"))}  # noqa: RUF012 - the framework reads it
+    dependencies = {  # noqa: RUF012 - the framework reads it
+        "place": provider_place,
+        "desk": order_desk(N_("支付订单")),
+        "attempt_desk": attempt_desk,
+    }
     include_in_schema = False
 
     @get("/orders")
@@ -52,6 +58,22 @@ class ConsoleOrders(Controller):
     async def close(self, order_id: FromPath[str], desk: Desk) -> Response[Any]:
         return await desk.close(order_id)
 
+    @post("/orders/{order_id:str}/resend", status_code=200, opt=access("console", *MAY_ONBOARD))
+    async def resend(self, order_id: FromPath[str], desk: Desk) -> Response[Any]:
+        return await desk.resend(order_id)
+
+    @get("/orders/{order_id:str}/timeline.txt")
+    async def text(self, order_id: FromPath[str], desk: Desk) -> Response[str]:
+        return desk.show_text(await desk.view(order_id))
+
+    @get("/orders/{order_id:str}/attempt", opt=access("console", *MAY_CLOSE))
+    async def attempt_form(self, order_id: FromPath[str], attempt_desk: Attempting) -> Response[str]:
+        return await attempt_desk.show_form(order_id)
+
+    @post("/orders/{order_id:str}/attempt", status_code=200, opt=access("console", *MAY_CLOSE))
+    async def attempt(self, order_id: FromPath[str], attempt_desk: Attempting) -> Response[Any]:
+        return await attempt_desk.request(order_id)
+
 
 class AdminTransactions(Controller):
     """Every look is audited (rule Y4)."""
@@ -73,6 +95,12 @@ class AdminTransactions(Controller):
         view = await desk.view(order_id)
         await write_down(desk.place, "order.viewed", "order", {"rows": 1}, order_id, view.order.tenant_id)
         return await desk.show_order(view)
+
+    @get("/transactions/{order_id:str}/timeline.txt")
+    async def text(self, order_id: FromPath[str], desk: Desk) -> Response[str]:
+        view = await desk.view(order_id)
+        await write_down(desk.place, "order.viewed", "order", {"rows": 1}, order_id, view.order.tenant_id)
+        return desk.show_text(view)
 
 
 class MerchantOrders(Controller):
@@ -96,3 +124,11 @@ class MerchantOrders(Controller):
     @post("/orders/{order_id:str}/close", status_code=200)
     async def close(self, order_id: FromPath[str], desk: Desk) -> Response[Any]:
         return await desk.close(order_id)
+
+    @post("/orders/{order_id:str}/resend", status_code=200)
+    async def resend(self, order_id: FromPath[str], desk: Desk) -> Response[Any]:
+        return await desk.resend(order_id)
+
+    @get("/orders/{order_id:str}/timeline.txt")
+    async def text(self, order_id: FromPath[str], desk: Desk) -> Response[str]:
+        return desk.show_text(await desk.view(order_id))

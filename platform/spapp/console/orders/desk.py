@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from litestar import Response
 from litestar.di import NamedDependency, Provide
+from litestar.enums import MediaType
 from litestar.params import SkipValidation
 
+from spapp.console.frame.forms import field
 from spapp.console.frame.workplace import PAGE_SIZE, Notice, Work, Workplace
 from spapp.console.orders.figures import counted, figure_strip
 from spapp.console.orders.query import OrderQuery
 from spapp.console.orders.views import TIMELINE_FILTERS, OrderView, order_lines, tab_links
+from spapp.console.saved_views.service import SavedViews
+from spapp.console.saved_views.shelf import shelf_of
+from spapp.web.pages import Display
 from spcore.db.keyset import Page
 from spcore.db.scope import TenantScope
-from spcore.errors import InvalidInput, Text
+from spcore.errors import InvalidInput, NotFound, Text
 from sptenants.orders.figures import Count, Figures
 from sptenants.orders.filters import Tab
 from sptenants.orders.reader import OrderReader, OrderRow
@@ -27,6 +32,12 @@ from sptenants.orders.timeline import STATUS_WORDS
 from sptenants.refunds.outside import Looked
 from sptenants.refunds.reader import RefundReader
 from sptenants.refunds.service import RefundService
+from sptenants.webhooks.models import DeliveryState
+from sptenants.webhooks.of_orders import Progress, deliveries_of, progress
+from sptenants.webhooks.service import Webhooks
+
+MOST_RESENT = 20
+"""Deliveries that one press sends again; an order has few, and several only with several endpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,8 @@ class OrderList:
     counts: dict[Tab, Count]
     figures: Figures
     figures_before: Figures | None
+    sent: Mapping[str, Progress]
+    """How far webhooks are, by order id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,8 @@ class OrderDesk:
     orders: OrderService
     refunds: RefundReader
     refund_service: RefundService
+    webhooks: Webhooks
+    saved_views: SavedViews
     heading: str
 
     # --- list ----------------------------------------------------------------------------------------
@@ -61,13 +76,17 @@ class OrderDesk:
         except InvalidInput as refusal:
             query = query.first_page(*(fault.text for fault in refusal.faults))
             rows = await self.reader.list(scope, wanted, PAGE_SIZE)
-        before = query.day_before()
+        figures = await self.reader.figures(scope, wanted)
+        # What is known only up to the last whole sum cannot be compared with the same time of yesterday.
+        before = query.day_before() if figures.as_of is None and not figures.newest else None
+        tenant_ids = sorted({row.order.tenant_id for row in rows.rows})
         return OrderList(
             query=query,
             page=rows,
             counts=await self.reader.tabs(scope, wanted),
-            figures=await self.reader.figures(scope, wanted),
+            figures=figures,
             figures_before=await self.reader.figures(scope, before) if before else None,
+            sent=await progress(self.place.database, scope, tenant_ids, [row.id for row in rows.rows]),
         )
 
     async def show_list(self, shown: OrderList, **choices: Any) -> Response[str]:
@@ -75,13 +94,15 @@ class OrderDesk:
         query = shown.query
         return await self.place.show(
             "orders/list.html",
+            place=self.place,
             heading=self.heading,
             current=self.place.orders,
             query=query,
             searched=query.q or "",
             tabs=tab_links(query, shown.counts),
             figures=figure_strip(shown.figures, shown.figures_before, shown.counts[Tab.ALL]),
-            rows=order_lines(query, shown.page.rows),
+            rows=order_lines(query, shown.page.rows, shown.sent),
+            shelf=await shelf_of(self.place, self.saved_views, "orders", query),
             total=counted(shown.counts[query.tab]),
             next_url=query.next_url(shown.page.next_cursor),
             **({"tenants": None, "providers": None} | choices),
@@ -93,7 +114,8 @@ class OrderDesk:
         """Read one order with its refunds. Raises NotFound, also for somebody else's (rule Y3)."""
         detail = await self.reader.detail(self.place.scope, order_id)
         refunds = await self.refunds.of_order(self.place.scope, order_id)
-        return OrderView(self.place, detail, tuple(refunds), said)
+        sent = await deliveries_of(self.place.database, self.place.scope, detail.tenant.id, order_id)
+        return OrderView(self.place, detail, tuple(refunds), tuple(sent), said)
 
     async def show_order(self, view: OrderView) -> Response[str]:
         """Answer with the part for the drawer when htmx asks, else with the whole page."""
@@ -103,10 +125,32 @@ class OrderDesk:
             view=view,
             order=view.order,
             timeline_filters=TIMELINE_FILTERS,
+            as_text=view.text(Display.of(self.place.request).language),
             heading=self.heading,
             list_url=self.place.orders,
             current=self.place.orders,
         )
+
+    def show_text(self, view: OrderView) -> Response[str]:
+        """Answer with the order as plain text, to be pasted into a ticket."""
+        text = view.text(Display.of(self.place.request).language)
+        return Response(text, media_type=MediaType.TEXT, headers={"Cache-Control": "no-store"})
+
+    async def resend(self, order_id: str) -> Response[Any]:
+        """Send one delivery again, or all that did not arrive, else the latest. Raises NotFound."""
+        wanted = field(await self.place.request.form(), "delivery")
+
+        async def ask(scope: TenantScope) -> Notice:
+            sent = await deliveries_of(self.place.database, scope, scope.tenant_id, order_id)
+            late = [each for each in sent if each.state is not DeliveryState.DELIVERED]
+            chosen = [each for each in sent if each.id == wanted] if wanted else late or sent[:1]
+            if wanted and not chosen:
+                raise NotFound
+            for each in chosen[:MOST_RESENT]:
+                await self.webhooks.resend(scope, self.place.staff.actor, each.id, self.place.facts)
+            return _resent(len(chosen[:MOST_RESENT]))
+
+        return await self._act(order_id, ask)
 
     async def sync(self, order_id: str) -> Response[Any]:
         """Ask WeChat what became of the order; of a paid one, what was refunded there. Raises NotFound."""
@@ -156,8 +200,10 @@ def order_desk(heading: str) -> Provide:
         orders: NamedDependency[OrderService],
         refund_reader: NamedDependency[RefundReader],
         refunds: NamedDependency[RefundService],
+        webhooks: NamedDependency[Webhooks],
+        saved_views: NamedDependency[SavedViews],
     ) -> OrderDesk:
-        return OrderDesk(place, order_reader, orders, refund_reader, refunds, heading)
+        return OrderDesk(place, order_reader, orders, refund_reader, refunds, webhooks, saved_views, heading)
 
     return Provide(provide, sync_to_thread=False)
 
@@ -186,6 +232,16 @@ def _refunds_there(order: OrderRecord, looked: Looked) -> Notice:
             f"WeChat was asked. The order is paid and has {count} refunds there.",
         ),
     )
+
+
+def _resent(count: int) -> Notice:
+    if count == 0:
+        return Notice("info", Text("这个订单没有 Webhook 投递。", "This order has no webhook deliveries."))
+    text = Text(
+        f"已安排重发 {count} 个 Webhook 投递，结果会出现在时间线中。",
+        f"Sending {count} webhook deliveries again; the timeline will tell how it went.",
+    )
+    return Notice("info", text)
 
 
 def _closed(order: OrderRecord) -> Notice | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from spapp.web.i18n import N_
-from spapp.web.pages import money
+from spapp.web.pages import SHANGHAI, money
 from spcore.errors import Text
 from sptenants.orders.figures import Count, Figures
 from wechatpay.money import Fen
+
+_RATE = N_("已支付订单 ÷ 取得预支付的订单，创建不足 30 分钟的订单不计入")
+_AMONG_NEWEST = Text("按最近 10,000 笔统计", "of the newest 10,000 orders")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,16 @@ class Figure:
 
 
 def counted(count: Count) -> str:
-    """Return the count as shown: exact up to the cap, `≈ 10,000+` above it."""
+    """Return the count as shown: exact up to the cap, above it `≈ 4,241`, or `≈ 1,000+` when nobody knows."""
+    if count.about:
+        return f"≈ {count.value:,}"
     return f"≈ {count.value:,}+" if count.capped else f"{count.value:,}"
 
 
 def figure_strip(now: Figures, before: Figures | None, created: Count) -> tuple[Figure, ...]:
     """Return the five cells; `before` is the day before up to the same time, when the list shows today."""
+    if now.newest or now.as_of is not None:
+        return _of_many(now)
     average = Fen(now.paid_amount.value // now.paid_count) if now.paid_count else None
     made = counted(created)
     return (
@@ -51,7 +59,7 @@ def figure_strip(now: Figures, before: Figures | None, created: Count) -> tuple[
             N_("支付成功率"),
             _percent(now.success_per_10000),
             Text(f"{now.paid_of:,} 笔可统计", f"{now.paid_of:,} orders counted"),
-            hint=N_("已支付订单 ÷ 取得预支付的订单，创建不足 30 分钟的订单不计入"),
+            hint=_RATE,
         ),
         Figure(
             N_("退款金额"),
@@ -67,6 +75,28 @@ def figure_strip(now: Figures, before: Figures | None, created: Count) -> tuple[
             alarming=now.attention > 0,
         ),
     )
+
+
+def _of_many(now: Figures) -> tuple[Figure, ...]:
+    """Return the cells when the figures are not of all orders as they are at this moment, and say so."""
+    known = _AMONG_NEWEST if now.as_of is None else _summed(now.as_of)
+    return (
+        Figure(N_("成功金额"), money(now.paid_amount), known),
+        Figure(N_("成功笔数"), f"{now.paid_count:,}", known),
+        Figure(
+            N_("支付成功率"),
+            _percent(now.success_per_10000),
+            Text(f"{now.paid_of:,} 笔可统计", f"{now.paid_of:,} orders counted"),
+            hint=_RATE,
+        ),
+        Figure(N_("退款金额"), money(now.refunded_amount), known),
+        Figure(N_("需要处理"), f"{now.attention:,}", known, alarming=now.attention > 0),
+    )
+
+
+def _summed(at: datetime) -> Text:
+    local = at.astimezone(SHANGHAI)
+    return Text(f"汇总至 {local:%H:%M}", f"summed up to {local:%H:%M}")
 
 
 def _changed(word: str, value: str, otherwise: Text, change: int | None) -> Figure:

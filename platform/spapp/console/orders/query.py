@@ -9,8 +9,11 @@ from typing import ClassVar
 
 from spapp.console.frame.list_query import DAY, ListQuery, QueryReader
 from spapp.console.frame.words import TRADE_TYPE
+from spapp.console.orders.words import DELIVERY
 from spapp.web.pages import money
-from sptenants.orders.filters import OrderFilter, Tab
+from sptenants.orders.filters import OrderFilter, Tab, failed_with, together
+from sptenants.webhooks.models import DeliveryState
+from sptenants.webhooks.of_orders import in_state
 from wechatpay.money import Fen
 
 
@@ -24,6 +27,10 @@ class OrderQuery(ListQuery):
     appid: str | None = None
     way: str | None = None
     """A trade type."""
+    webhook: DeliveryState | None = None
+    """Orders with an event that is so far on its way to the merchant."""
+    failure: str | None = None
+    """A code of WeChat's with which it refused orders."""
     min: Fen | None = None
     max: Fen | None = None
 
@@ -31,13 +38,15 @@ class OrderQuery(ListQuery):
     def parse(cls, base: str, given: Mapping[str, str], now: datetime) -> OrderQuery:
         """Read query parameters. What cannot be read is left out and named in `faults`."""
         reader = QueryReader(given)
-        way = reader.text("way")
+        way, webhook = reader.text("way"), reader.text("webhook")
         return cls(
             base=base,
             now=now,
             tab=Tab(given["status"]) if given.get("status") in set(Tab) else Tab.ALL,
             appid=reader.text("appid"),
             way=way if way in TRADE_TYPE else None,
+            webhook=DeliveryState(webhook) if webhook in set(DeliveryState) else None,
+            failure=reader.text("failure"),
             min=reader.yuan("min"),
             max=reader.yuan("max"),
             **cls.common(reader),
@@ -57,6 +66,10 @@ class OrderQuery(ListQuery):
             created_to=end,
             amount_from=self.min.value if self.min else None,
             amount_to=self.max.value if self.max else None,
+            also=together(
+                in_state(self.webhook) if self.webhook else None,
+                failed_with(self.failure) if self.failure else None,
+            ),
         )
 
     def day_before(self) -> OrderFilter | None:
@@ -74,6 +87,14 @@ class OrderQuery(ListQuery):
     @property
     def way_word(self) -> str | None:
         return TRADE_TYPE[self.way] if self.way else None
+
+    @property
+    def webhook_states(self) -> Mapping[DeliveryState, str]:
+        return {state: chip.word for state, chip in DELIVERY.items()}
+
+    @property
+    def webhook_word(self) -> str | None:
+        return DELIVERY[self.webhook].word if self.webhook else None
 
     @property
     def amount_word(self) -> str | None:
@@ -95,4 +116,11 @@ class OrderQuery(ListQuery):
         return None if self.tab is Tab.ALL else self.tab.value
 
     def _own(self) -> dict[str, str | None]:
-        return {"appid": self.appid, "way": self.way, "min": self.min_text, "max": self.max_text}
+        return {
+            "appid": self.appid,
+            "way": self.way,
+            "webhook": self.webhook.value if self.webhook else None,
+            "failure": self.failure,
+            "min": self.min_text,
+            "max": self.max_text,
+        }

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
+from spapp.console.frame.explained import Explained, explained
 from spapp.console.frame.qr import qr_code
-from spapp.console.frame.words import ATTEMPT, MODE, SOURCE, TRADE_TYPE, Chip, notify_chip, order_chips
+from spapp.console.frame.words import (
+    ATTEMPT,
+    BINDING_KIND,
+    MODE,
+    SOURCE,
+    TRADE_TYPE,
+    Chip,
+    notify_chip,
+    order_chips,
+)
 from spapp.console.frame.workplace import Notice, Rights, Workplace
 from spapp.console.orders.figures import counted
 from spapp.console.orders.query import OrderQuery
+from spapp.console.orders.story import TimelineLine, as_text, timeline_lines
+from spapp.console.orders.words import DELIVERY, tried
 from spapp.console.refunds.views import RefundLine, refundable
-from spapp.web.i18n import N_
+from spapp.web.i18n import N_, Language, said, translated
+from spapp.web.pages import mask_openid, money
 from spcore.errors import Text
 from sptenants.orders.figures import Count
 from sptenants.orders.filters import Tab
 from sptenants.orders.reader import OrderDetail, OrderRow
 from sptenants.orders.records import OrderRecord
 from sptenants.orders.states import OrderStatus
-from sptenants.orders.timeline import Entry
 from sptenants.refunds.records import RefundRecord
+from sptenants.webhooks.models import DeliveryState
+from sptenants.webhooks.of_orders import OrderDelivery, Progress
 from wechatpay.money import Fen
 
 _TABS = {
@@ -42,21 +55,11 @@ TIMELINE_FILTERS = (
     ("refund", N_("退款")),
     ("manual", N_("人工")),
 )
-_ICONS = {
-    "order.created": "receipt",
-    "gateway.call": "arrow-up-right",
-    "pay_params.issued": "device-mobile",
-    "notify.received": "bell",
-    "operator.action": "user",
-    "order.healed": "heart-rate-monitor",
-    "refund": "receipt-refund",
-    "webhook.attempt": "webhook",
-}
+_TIMELINE_HEADING = Text("时间线（新的在前，北京时间）", "Timeline (newest first, Beijing time)")
+_FAILING = (DeliveryState.RETRYING, DeliveryState.FAILED)
 CODE_URL_LIVES = timedelta(hours=2)
 H5_URL_LIVES = timedelta(minutes=5)
 """Counted from the answer to the order (wechatpay-v2 2.6)."""
-
-_STATUS_ICONS = {"ok": "circle-check", "bad": "alert-triangle", "wait": "clock", "mute": "ban"}
 
 _ANOMALY_NOTES = {
     "amount_mismatch": Text(
@@ -109,20 +112,11 @@ class OrderLine:
     tenant_name: str
     sub_mch_id: str | None
     appid: str | None
-    trade_word: str
+    app_word: str
     notify: Chip | None
+    webhook: Chip | None
+    webhook_tried: str
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineLine:
-    at: datetime
-    group: str
-    tone: str
-    icon: str
-    title: Text
-    meta: Text
-    raw: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +132,14 @@ def tab_links(query: OrderQuery, counts: dict[Tab, Count]) -> tuple[TabLink, ...
     )
 
 
-def order_lines(query: OrderQuery, rows: Sequence[OrderRow]) -> tuple[OrderLine, ...]:
-    return tuple(_line(query, row) for row in rows)
+def order_lines(
+    query: OrderQuery, rows: Sequence[OrderRow], sent: Mapping[str, Progress]
+) -> tuple[OrderLine, ...]:
+    """Return the lines of a list; `sent` says how far webhooks are, by order id."""
+    return tuple(_line(query, row, sent.get(row.id)) for row in rows)
 
 
-def _line(query: OrderQuery, row: OrderRow) -> OrderLine:
+def _line(query: OrderQuery, row: OrderRow, sent: Progress | None) -> OrderLine:
     order = row.order
     return OrderLine(
         url=f"{query.base}/{order.id}",
@@ -155,8 +152,10 @@ def _line(query: OrderQuery, row: OrderRow) -> OrderLine:
         tenant_name=row.tenant_name,
         sub_mch_id=row.sub_mch_id,
         appid=order.sub_appid,
-        trade_word=TRADE_TYPE[order.trade_type],
+        app_word=BINDING_KIND[row.app_kind] if row.app_kind else TRADE_TYPE[order.trade_type],
         notify=notify_chip(order),
+        webhook=DELIVERY[sent.state] if sent else None,
+        webhook_tried=tried(sent) if sent else "",
         created_at=order.created_at,
     )
 
@@ -190,6 +189,8 @@ class OrderView:
     place: Workplace
     detail: OrderDetail
     refunded: tuple[RefundRecord, ...]
+    sent: tuple[OrderDelivery, ...] = ()
+    """Deliveries of its events to the merchant's server, newest first."""
     said: Notice | None = None
     """What an action that was just asked for came to."""
 
@@ -258,6 +259,17 @@ class OrderView:
         return self.rights.close and self.order.is_open and self.order.close_requested_at is None
 
     @property
+    def may_replace(self) -> bool:
+        """Whether another attempt can be asked for: a service provider's owners and operators do."""
+        if self.rights.tenant_page and self.may_close:
+            return self.order.status is not OrderStatus.SUBMITTING and self.place.now < self.order.expires_at
+        return False
+
+    @property
+    def may_resend(self) -> bool:
+        return self.rights.onboard and bool(self.sent)
+
+    @property
     def refundable(self) -> Fen:
         return refundable(self.order)
 
@@ -308,7 +320,7 @@ class OrderView:
 
     @property
     def notes(self) -> tuple[Notice, ...]:
-        notes = [self.said] if self.said else []
+        notes: list[Notice] = []
         order = self.order
         if order.anomaly is not None:
             notes.append(Notice("bad", _ANOMALY_NOTES[order.anomaly]))
@@ -321,13 +333,44 @@ class OrderView:
             notes.append(Notice("bad", Text(f"微信支付拒绝了下单：{words}", f"WeChat Pay refused: {words}")))
         if order.is_open and order.close_requested_at is not None:
             notes.append(Notice("info", _CLOSE_NOTE))
+        if failing := [each for each in self.sent if each.state in _FAILING]:
+            notes.append(Notice("wait", _undelivered(max(each.attempts for each in failing))))
         healed = (entry for entry in self.detail.timeline if entry.kind == "order.healed")
         notes += [Notice("info", _joined(entry.title, entry.meta)) for entry in healed]
         return tuple(notes)
 
+    def text(self, language: Language) -> str:
+        """Return the order and its timeline for a ticket: no signature, and no whole openid."""
+
+        def say(text: Text | str) -> str:
+            return said(translated(text) if isinstance(text, str) else text, language)
+
+        order = self.order
+        facts = [
+            (say(N_("支付订单")), order.id),
+            (say(N_("金额")), money(order.amount)),
+            (say(N_("状态")), " · ".join(say(chip.word) for chip in self.chips)),
+            *((say(number.word), number.value) for number in self.numbers if number.value),
+            (say(N_("特约商户")), f"{self.tenant_name} {self.sub_mch_id or ''}".strip()),
+            ("AppID", order.sub_appid or "—"),
+            (say(N_("付款用户")), mask_openid(order.openid) if order.openid else "—"),
+        ]
+        lines = [(line.at, say(line.title), say(line.meta)) for line in self.timeline]
+        return as_text(facts, say(_TIMELINE_HEADING), lines)
+
+    @property
+    def explained(self) -> Explained | None:
+        """What WeChat's code means, as long as the order is what it is because of it."""
+        return explained(self.order.failure) if self.order.status is OrderStatus.FAILED else None
+
     @property
     def timeline(self) -> tuple[TimelineLine, ...]:
-        return tuple(_entry(entry) for entry in self.detail.timeline)
+        open_ids = {each.id for each in self.sent if each.state is not DeliveryState.DELIVERED}
+        return timeline_lines(
+            self.detail.timeline,
+            webhooks=f"{self.place.base}/webhooks" if self.rights.refund_pages else None,
+            resendable=open_ids if self.rights.onboard else set(),
+        )
 
 
 def _joined(title: Text, meta: Text) -> Text:
@@ -336,14 +379,8 @@ def _joined(title: Text, meta: Text) -> Text:
     )
 
 
-def _entry(entry: Entry) -> TimelineLine:
-    about = "refund" if entry.group == "refund" else entry.kind
-    return TimelineLine(
-        at=entry.at,
-        group=entry.group,
-        tone=entry.outcome,
-        icon=_ICONS.get(about) or _STATUS_ICONS.get(entry.outcome, "info-circle"),
-        title=entry.title,
-        meta=entry.meta,
-        raw=json.dumps(entry.raw, ensure_ascii=False, indent=2, sort_keys=True),
+def _undelivered(times: int) -> Text:
+    return Text(
+        f"商户 Webhook 已失败 {times} 次；资金状态不受影响。",
+        f"The merchant's webhook failed {times} times; the money is not touched by it.",
     )

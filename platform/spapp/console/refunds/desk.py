@@ -15,10 +15,13 @@ from spapp.accounts.errors import SecondFactorRefused, TooManyAttempts
 from spapp.accounts.second_factor import SecondFactors
 from spapp.console.frame.choices import tenant_choices
 from spapp.console.frame.forms import field, visitor
+from spapp.console.frame.telling import tell_others
 from spapp.console.frame.workplace import PAGE_SIZE, Notice, Work, Workplace, refused
 from spapp.console.refunds.form import Limits, RefundForm, new_key
 from spapp.console.refunds.query import TABS, RefundQuery
 from spapp.console.refunds.views import RefundLine, RefundView, Typed, refundable
+from spapp.console.saved_views.service import SavedViews
+from spapp.console.saved_views.shelf import shelf_of
 from spapp.web.i18n import N_
 from spapp.web.pages import money
 from spcore.db.scope import ProviderScope, TenantScope
@@ -43,6 +46,7 @@ _SENT_BEFORE = Text(
     "This form has already made a refund with other content. Look at the order's refunds first, and send it"
     " again only if another one is meant.",
 )
+_APPROVED = Text("批准了一笔大额退款", "approved a large refund")
 _NO_REASON = Text("请填写不批准的原因。", "Say why you decline.")
 
 
@@ -53,6 +57,7 @@ class RefundDesk:
     reader: RefundReader
     refunds: RefundService
     second_factors: SecondFactors
+    saved_views: SavedViews
 
     @property
     def base(self) -> str:
@@ -138,12 +143,14 @@ class RefundDesk:
             found = await self.reader.list(self.place.scope, query.to_filter(), PAGE_SIZE)
         return await self.place.show(
             "refunds/list.html",
+            place=self.place,
             heading=N_("退款"),
             current=self.base,
             query=query,
             tabs=[(word, query.url(tab=tab), tab is query.tab) for tab, word in TABS.items()],
             rows=[(row, RefundLine.of(row.refund, self.place)) for row in found.rows],
             next_url=query.next_url(found.next_cursor),
+            shelf=await shelf_of(self.place, self.saved_views, "refunds", query),
             **await self._choices(query),
         )
 
@@ -199,6 +206,7 @@ class RefundDesk:
             if self.place.staff.has_second_factor and (wrong := await self._prove(code, "approve")):
                 raise wrong
             await self.refunds.approve(scope, refund_id, self.place.staff.actor, self.place.facts)
+            await tell_others(self.place, _APPROVED)
             return None
 
         return await self._act(refund_id, ask, Typed("approve"))
@@ -253,8 +261,9 @@ def _provide_refund_desk(
     refund_reader: NamedDependency[RefundReader],
     refunds: NamedDependency[RefundService],
     second_factors: NamedDependency[SecondFactors],
+    saved_views: NamedDependency[SavedViews],
 ) -> RefundDesk:
-    return RefundDesk(place, order_reader, refund_reader, refunds, second_factors)
+    return RefundDesk(place, order_reader, refund_reader, refunds, second_factors, saved_views)
 
 
 refund_desk = Provide(_provide_refund_desk, sync_to_thread=False)

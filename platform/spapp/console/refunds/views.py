@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from spapp.console.frame.explained import Explained, explained
 from spapp.console.frame.words import REFUND_SOURCE, Chip, refund_chip
 from spapp.console.frame.workplace import Notice, Rights, Workplace
 from spcore.errors import Text
@@ -155,6 +156,12 @@ class RefundView:
         return RefundLine.of(self.refund, self.place)
 
     @property
+    def explained(self) -> Explained | None:
+        """WeChat's code in plain words, as long as it is the reason that no money moved."""
+        over = self.refund.status is RefundStatus.SUCCEEDED
+        return None if over else explained(self.refund.failure)
+
+    @property
     def may_sync(self) -> bool:
         sent = self.refund.status is not RefundStatus.REQUESTED
         return self.rights.sync and sent and not self.refund.is_final
@@ -170,7 +177,7 @@ class RefundView:
 
     @property
     def notes(self) -> tuple[Notice, ...]:
-        notes = [self.said] if self.said else []
+        notes: list[Notice] = []
         refund = self.refund
         if self._waits:
             notes.append(_WAITS_NOTE)
@@ -186,7 +193,7 @@ class RefundView:
                 f"{refund.approved_by} declined it; nothing was refunded, and the amount is free again.",
             )
             notes.append(Notice("wait", text))
-        elif refund.failure and not refund.short and refund.status is not RefundStatus.SUCCEEDED:
+        elif refund.failure and self.explained is None and refund.status is not RefundStatus.SUCCEEDED:
             notes.append(Notice("bad", failure_text(refund.failure)))
         if refund.source == "wechat":
             notes.append(_OUTSIDE_NOTE)
