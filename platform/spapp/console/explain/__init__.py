@@ -1,0 +1,1 @@
+"""The catalogue of WeChat's codes in plain words."""

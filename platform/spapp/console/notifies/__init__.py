@@ -1,0 +1,1 @@
+"""The journal of notifications, and applying one anew."""
