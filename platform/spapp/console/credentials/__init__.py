@@ -1,0 +1,1 @@
+"""The page of a service provider's own keys and certificates."""

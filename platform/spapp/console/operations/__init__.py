@@ -1,0 +1,1 @@
+"""The platform's own state: health, queues, certificates, settings."""

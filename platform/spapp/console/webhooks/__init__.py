@@ -1,0 +1,1 @@
+"""The pages of webhook endpoints and of what was sent to them."""
