@@ -116,9 +116,30 @@ class SecondFactorPages(Controller):
             enrolled.opened.staff,
             "account/recovery_codes.html",
             codes=enrolled.recovery_codes,
+            renewed=False,
             current=PATH,
         )
         return _with_session(answer, browser_cookies, enrolled.opened)
+
+    @post("/codes", status_code=200)
+    async def renew_codes(
+        self,
+        request: AnyRequest,
+        staff: NamedDependency[Staff],
+        database: NamedDependency[Database],
+        second_factors: NamedDependency[SecondFactors],
+        settings: NamedDependency[Settings],
+    ) -> Response[str]:
+        """Show new recovery codes in the answer itself; the old ones stop working."""
+        code = field(await request.form(), "code")
+        try:
+            codes = await second_factors.renew_codes(staff, code, visitor(request))
+        except (SecondFactorRefused, TooManyAttempts) as refusal:
+            answer = await _own(request, staff, database, second_factors, settings, refusal.text)
+            return _refused(answer, refusal, status=422)
+        return await show(
+            request, database, staff, "account/recovery_codes.html", codes=codes, renewed=True, current=PATH
+        )
 
     @post("/remove", status_code=200)
     async def remove(

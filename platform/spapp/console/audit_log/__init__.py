@@ -1,0 +1,1 @@
+"""The audit log, of one provider and of everybody."""

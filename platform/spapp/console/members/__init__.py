@@ -1,0 +1,1 @@
+"""Who has access: members of a provider or of the platform, invitations, accounts."""
