@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -29,6 +30,7 @@ from spapp.worker import EmbeddedWorker
 from spcore import logs
 from spcore.settings import Settings
 from sptenants.anomalies.controller import AnomalyController, HealController
+from sptenants.golive.controller import GoLiveController
 from sptenants.notify.controller import NotifyController
 from sptenants.orders.adoption_controller import AdoptionController
 from sptenants.orders.controller import OrderController
@@ -59,6 +61,7 @@ API_HANDLERS: Sequence[ControllerRouterHandler] = (
     AnomalyController,
     HealController,
     TenantController,
+    GoLiveController,
 )
 
 
@@ -66,7 +69,10 @@ def from_environment() -> Litestar:
     """Return the application as the environment configures it; what the server calls in each process."""
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level)
-    return create_app(settings)
+    app = create_app(settings)
+    gc.freeze()  # what lives as long as the process need not be looked through again and again
+    gc.enable()
+    return app
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Litestar:
@@ -83,8 +89,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
     app = Litestar(
         route_handlers=[*API_HANDLERS, NotifyController, *_public_handlers(), *page_handlers()],
         dependencies=provided,
-        guards=[Guard(services.accounts, services.cookies), services.limits.guard],
-        exception_handlers={Exception: problems.handler(is_page, error_page)},
+        guards=[Guard(services.accounts, services.visits, services.cookies), services.limits.guard],
+        exception_handlers={Exception: problems.handler(is_page, error_page, services.refusal_journal.note)},
         lifespan=[_lifespan(services)],
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,
@@ -125,12 +131,14 @@ def _lifespan(services: Services) -> Any:
         embedded = EmbeddedWorker(services) if services.settings.embedded_worker else None
         try:
             await startup.prepare(services.settings)
+            services.refusal_journal.start()
             if embedded is not None:
                 embedded.start()
             yield
             if embedded is not None:
                 await embedded.stop()
         finally:
+            await services.refusal_journal.stop()
             await services.close()
 
     return serve

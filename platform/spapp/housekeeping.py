@@ -12,6 +12,7 @@ from typing import TypeAlias
 from sqlalchemy import ColumnElement, delete, select
 
 from spapp.accounts.models import WorkerHeartbeat
+from spapp.refusals.models import Refusal
 from spcore.clock import Clock
 from spcore.db.engine import Database
 from spcore.db.scope import DoorScope, TenantScope, WorkerScope
@@ -24,6 +25,7 @@ ANSWERS_KEPT = timedelta(hours=48)
 WEBHOOK_ATTEMPTS_KEPT = timedelta(days=90)
 """Failure catalogue 2.6; events and deliveries themselves stay."""
 HEARTBEATS_KEPT = timedelta(days=1)
+REFUSALS_KEPT = timedelta(days=180)
 
 _Owned: TypeAlias = type[MiniSession] | type[IdempotencyRecord] | type[DeliveryAttempt]
 
@@ -35,6 +37,7 @@ async def tidy(database: Database, clock: Clock) -> None:
     await _delete_owned(database, DeliveryAttempt, DeliveryAttempt.at <= now - WEBHOOK_ATTEMPTS_KEPT)
     async with database.write(DoorScope()) as session:
         await session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.at < now - HEARTBEATS_KEPT))
+        await session.execute(delete(Refusal).where(Refusal.last_at < now - REFUSALS_KEPT))
 
 
 async def _delete_owned(database: Database, table: _Owned, is_over: ColumnElement[bool]) -> None:

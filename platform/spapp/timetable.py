@@ -44,6 +44,8 @@ def entries(services: Services, worker_id: str) -> tuple[Entry, ...]:
 
     async def tidy() -> int:
         await services.accounts.purge()
+        await services.export_writing.tidy()
+        await services.notice_board.forget_old()
         await housekeeping.tidy(services.database, services.clock)
         return 0
 
@@ -62,5 +64,13 @@ def entries(services: Services, worker_id: str) -> tuple[Entry, ...]:
         Entry("refunds", 1.0, lambda: services.refund_healing.run_due(BATCH), is_due_work=True),
         Entry("double_payments", 30.0, lambda: services.double_payments.run_due(BATCH), is_due_work=True),
         Entry("outside_refunds", 30.0, services.outside_watch.run_due, is_due_work=True),
+        Entry("sums", 60.0, lambda: services.summing.run(BATCH), is_due_work=True),
+        Entry("visits", 15.0, services.visits.end_due),
+        Entry("audit_heads", 300.0, services.audit_watch.log_heads),
+        Entry("audit_check", 600.0, services.audit_watch.check_nightly),
+        Entry("exports", 2.0, lambda: services.export_writing.run_due(worker_id), is_due_work=True),
+        Entry("doctor", 300.0, services.doctor.run_due),
+        Entry("probe_orders", 30.0, services.probe_closing.run_due),
+        Entry("trials", 5.0, services.trials.run_due),
         Entry("housekeeping", 600.0, tidy),
     )

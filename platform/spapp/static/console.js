@@ -132,7 +132,7 @@
     if (form.method === "get") {
       // A link to share should not name filters that were left empty.
       form.querySelectorAll("input, select").forEach((field) => { field.disabled = !field.value; });
-    } else if (event.submitter && !form.hasAttribute("hx-post")) {
+    } else if (event.submitter && !form.hasAttribute("hx-post") && !form.hasAttribute("data-download")) {
       setTimeout(() => { event.submitter.disabled = true; }); // after the browser took the form's values
     }
   });

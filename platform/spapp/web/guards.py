@@ -19,17 +19,22 @@ from litestar.routes import HTTPRoute
 
 from spapp.accounts.errors import SecondFactorNeeded
 from spapp.accounts.models import Level
-from spapp.accounts.service import Accounts, Staff, require_full
+from spapp.accounts.service import Accounts, Staff, Visiting, Visitor, require_full
+from spapp.accounts.visits import Visits
 from spapp.web import csrf, json_body
 from spapp.web.cookies import BrowserCookies
 from spapp.web.middleware import STATE_IN_FLIGHT
 from spapp.web.problems import Overloaded
 from spcore.errors import DomainError, NotFound, Text
+from sptenants.registry.access import RequestFacts
 from sptenants.registry.errors import Forbidden
+from sptenants.registry.rights import Right
 
 PAGE_AREAS = frozenset({"console", "admin", "merchant"})
 BEFORE_ENROLMENT = {"before_enrolment": True}
 """Added to the `opt` of pages that people see who still have to set up a second factor."""
+WHILE_VISITING = {"while_visiting": True}
+"""Added to the `opt` of what a visitor from the platform may do although it is more than looking."""
 
 STAFF_ROLES = frozenset(
     {
@@ -48,10 +53,15 @@ CALLERS = {
     "mini_session": frozenset({"payer", "current_session"}),
 }
 """Which dependency, asked for by a handler, proves that a role is checked."""
+KEY_ROLES = frozenset({"tenant_key", "provider_key"})
 
 MOST_IN_FLIGHT = 256
 """More requests than this at once would only wait for each other in one process."""
 
+_ONLY_LOOKING = Text(
+    "以平台身份查看时不能修改任何内容。请先退出查看。",
+    "Nothing can be changed while visiting from the platform. Leave the visit first.",
+)
 _AREAS = PAGE_AREAS | {"api", "mini", "notify", "public"}
 _OPEN_ROLES = frozenset({"anyone", "wechat"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -76,13 +86,16 @@ class RouteFacts:
     path: str
     area: str
     roles: tuple[str, ...]
+    right: str | None = None
+    """What an API key needs for it; None where no key is taken."""
 
 
 class Guard:
     """Put before every handler of the application."""
 
-    def __init__(self, accounts: Accounts, cookies: BrowserCookies) -> None:
+    def __init__(self, accounts: Accounts, visits: Visits, cookies: BrowserCookies) -> None:
         self._accounts = accounts
+        self._visits = visits
         self._cookies = cookies
 
     async def __call__(
@@ -109,6 +122,21 @@ class Guard:
             await csrf.check(request, self._cookies, staff)
         if area in PAGE_AREAS:
             _require_role(staff, handler.opt)
+            if staff is not None and staff.visit is not None:
+                await self._watch(request, staff, staff.visit, handler.opt)
+
+    async def _watch(
+        self, request: Request[Any, Any, Any], staff: Staff, visit: Visiting, opt: Mapping[str, Any]
+    ) -> None:
+        """Keep a visitor from the platform to looking, and write down at what, before it is shown (T09)."""
+        if request.method not in _SAFE_METHODS:
+            if not opt.get("while_visiting"):
+                raise Forbidden(_ONLY_LOOKING)
+            return
+        facts = RequestFacts.of(request)
+        query = f"?{request.url.query}" if request.url.query else ""
+        visitor = Visitor(facts.peer, request.headers.get("user-agent", ""), facts.request_id)
+        await self._visits.note_look(staff, visit, request.url.path + query, visitor)
 
 
 def signed_in(connection: ASGIConnection[Any, Any, Any, Any]) -> Staff | None:
@@ -150,10 +178,13 @@ def _facts(method: str, path: str, handler: HTTPRouteHandler) -> RouteFacts:
             raise UnguardedRoute(f"{where}: unknown roles {sorted(set(roles) - STAFF_ROLES)}")
         return RouteFacts(method, path, area, roles)
     asked_for = set(handler.parsed_fn_signature.parameters)
+    right = handler.opt.get("right")
+    if KEY_ROLES & set(roles) and right not in set(Right):
+        raise UnguardedRoute(f"{where}: declares no right that a key needs for it")
     for role in roles:
         if role not in _OPEN_ROLES and not CALLERS.get(role, frozenset()) & asked_for:
             raise UnguardedRoute(f"{where}: declares {role}, but asks for no caller")
-    return RouteFacts(method, path, area, roles)
+    return RouteFacts(method, path, area, roles, right)
 
 
 def _require_role(staff: Staff | None, opt: Mapping[str, Any]) -> None:

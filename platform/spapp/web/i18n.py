@@ -57,6 +57,11 @@ def said(text: Text, language: Language) -> str:
     return text.zh if language == SOURCE else text.en
 
 
+def translated(word: str) -> Text:
+    """Return a marked Chinese word (`N_`) with its English from the catalogue."""
+    return Text(word, translations("en").gettext(word))
+
+
 def choose_language(cookie: str | None, accept_language: str) -> Language:
     """Return the language a person chose, else the first one their browser asks for, else Chinese.
 

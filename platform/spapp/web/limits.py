@@ -30,6 +30,9 @@ DEFAULT_SESSION = 20
 STATE_HEADERS = "rate_limit"
 """Name in the request's state under which the middleware finds the headers to add."""
 
+STATE_TENANT = "tenant_id"
+"""Name in the request's state under which the tenant of a checked key is left."""
+
 _REMEMBER_S = 60.0
 _MOST_REMEMBERED = 10_000
 
@@ -89,6 +92,7 @@ async def provide_limited_caller(
 ) -> Caller:
     """Dependency `caller`: the tenant behind a key, after its request was counted."""
     caller = await provide_caller(request, door)
+    request.scope["state"][STATE_TENANT] = caller.tenant.id
     limits.take(request, caller.tenant.server_per_second, "server", caller.tenant.id)
     return caller
 

@@ -56,12 +56,15 @@ class Outermost:
         state["peer"] = self._peer(scope)
         state[STATE_IN_FLIGHT] = self._in_flight
         self._in_flight += 1
-        answer = _Answer(send, self._headers(scope, state), lambda: self._late_headers(state))
+        # HEAD is GET without its body, and has no handlers of its own (RFC 9110 section 9.3.2).
+        is_head = scope["method"] == "HEAD"
+        inner: HTTPScope = {**scope, "method": "GET"} if is_head else scope
+        answer = _Answer(send, self._headers(scope, state), lambda: self._late_headers(state), is_head)
         try:
-            await self._app(scope, _with_deadline(receive), answer.send)
+            await self._app(inner, _with_deadline(receive), answer.send)
         finally:
             self._in_flight -= 1
-            _note(scope, answer.status, time.perf_counter() - started)
+            _note(scope, inner, answer.status, time.perf_counter() - started)
 
     def _peer(self, scope: HTTPScope) -> str:
         client = scope.get("client")
@@ -84,10 +87,11 @@ class Outermost:
 
 
 class _Answer:
-    def __init__(self, send: Send, headers: dict[str, str], late: Any) -> None:
+    def __init__(self, send: Send, headers: dict[str, str], late: Any, is_head: bool) -> None:
         self._send = send
         self._headers = headers
         self._late = late
+        self._is_head = is_head
         self.status = 0
 
     async def send(self, message: Message) -> None:
@@ -97,6 +101,8 @@ class _Answer:
             names = {name.lower() for name, _ in given}
             ours = [(name.encode(), value.encode()) for name, value in self._headers.items()]
             message["headers"] = [*given, *(h for h in ours if h[0] not in names), *self._late()]
+        if message["type"] == "http.response.body" and self._is_head:
+            message["body"] = b""
         await self._send(message)
 
 
@@ -120,9 +126,12 @@ def _with_deadline(receive: Receive) -> Receive:
     return bounded
 
 
-def _note(scope: HTTPScope, status: int, took_s: float) -> None:
-    """One line and one measurement a request, by route and never by path: paths hold ids and route keys."""
-    route = str(scope.get("path_template") or "unmatched")
+def _note(scope: HTTPScope, inner: HTTPScope, status: int, took_s: float) -> None:
+    """One line and one measurement a request, by route and never by path: paths hold ids and route keys.
+
+    `inner` is what the application was given; it has written the route there.
+    """
+    route = str(inner.get("path_template") or "unmatched")
     # Callers invent methods, and every new label is kept for as long as the process lives.
     method = scope["method"] if scope["method"] in _METHODS else "other"
     metrics.HTTP_REQUESTS.labels(method, route, str(status)).inc()

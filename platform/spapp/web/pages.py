@@ -62,6 +62,21 @@ def money(amount: Fen) -> str:
     return f"¥{yuan:,}.{rest:02d}"
 
 
+def percent(per_10000: int | None) -> str:
+    """Return hundredths of a percent as `92.4%`, rounded half up; a dash for nothing."""
+    if per_10000 is None:
+        return "—"
+    tenths = (per_10000 + 5) // 10
+    return f"{tenths // 10}.{tenths % 10}%"
+
+
+def milliseconds(value: int | None) -> str:
+    """Return a time as `640 ms`, from a second on as `1.2 s`; a dash for nothing."""
+    if value is None:
+        return "—"
+    return f"{value} ms" if value < 1000 else f"{value // 1000}.{value % 1000 // 100} s"
+
+
 def _time(at: datetime, pattern: str) -> Markup:
     local = at.astimezone(SHANGHAI)
     milliseconds = f"{local.microsecond // 1000:03d}"
@@ -132,7 +147,9 @@ def environment(language: Language) -> Environment:
         translations(language), newstyle=True
     )
     made.filters |= {
+        "milliseconds": milliseconds,
         "money": money,
+        "percent": percent,
         "moment": moment,
         "moment_in_list": moment_in_list,
         "moment_in_timeline": moment_in_timeline,

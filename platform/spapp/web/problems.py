@@ -195,11 +195,18 @@ def to_response(problem: Problem) -> Response[bytes]:
 
 
 def handler(
-    is_page: Callable[[AnyRequest], bool], page: PageMaker
+    is_page: Callable[[AnyRequest], bool],
+    page: PageMaker,
+    note: Callable[[AnyRequest, Exception], None] | None = None,
 ) -> Callable[[AnyRequest, Exception], Response[Any]]:
-    """Return the application's exception handler: a page for people, problem details for programs."""
+    """Return the application's exception handler: a page for people, problem details for programs.
+
+    `note` is told of every error before it is answered.
+    """
 
     def answer(request: AnyRequest, error: Exception) -> Response[Any]:
+        if note is not None:
+            note(request, error)
         problem = problem_of(request, error)
         if problem.code == "internal":
             _log.error("request.failed", request_id=problem.request_id, exc_info=error)

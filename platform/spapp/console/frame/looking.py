@@ -1,4 +1,4 @@
-"""Writing down that the platform's people looked at rows of tenants (rule Y4, T09)."""
+"""Writing down that the platform's people looked at rows of tenants, and why (rule Y4, T09)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from spapp.console.frame.workplace import Workplace
 from spcore.audit.models import PLATFORM_CHAIN
 from spcore.audit.writer import Act, record
 
+ROUTINE = "例行巡查 routine review"
+"""The reason of whoever states none."""
+
 
 async def write_down(
     place: Workplace,
@@ -21,7 +24,10 @@ async def write_down(
     object_id: str | None = None,
     tenant_id: str | None = None,
 ) -> None:
-    """Record who saw what, committed before anything is shown; when that fails, nothing is shown."""
+    """Record who saw what and why, committed before anything is shown; when that fails, nothing is shown.
+
+    The reason is the one that the person stated for their session.
+    """
     facts = place.facts
     act = Act(
         actor=place.staff.actor,
@@ -30,6 +36,7 @@ async def write_down(
         object_id=object_id,
         tenant_id=tenant_id,
         after=looked,
+        reason=place.staff.look_reason or ROUTINE,
         request_id=facts.request_id,
         peer=facts.peer,
     )

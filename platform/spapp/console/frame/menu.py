@@ -8,7 +8,6 @@ from spapp.accounts.models import Role
 from spapp.web.i18n import N_
 
 _OWNER_AND_OPERATOR = frozenset({Role.PROVIDER_OWNER, Role.PROVIDER_OPERATOR})
-_OWNER = frozenset({Role.PROVIDER_OWNER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ CONSOLE = Area(
             (
                 NavItem("/console/webhooks", *_WEBHOOKS),
                 NavItem("/console/api-keys", *_API_KEYS, _OWNER_AND_OPERATOR),
-                NavItem("/console/inspector", "list-search", N_("签名检查")),
+                NavItem("/console/inspector", "list-search", N_("签名检查"), _OWNER_AND_OPERATOR),
                 _API_DOCS,
             ),
         ),
@@ -90,7 +89,7 @@ CONSOLE = Area(
             N_("管理"),
             (
                 NavItem("/console/credentials", "certificate", N_("证书与密钥")),
-                NavItem("/console/members", "users", N_("成员与权限"), _OWNER),
+                NavItem("/console/members", "users", N_("成员与权限"), _OWNER_AND_OPERATOR),
                 NavItem("/console/audit-log", "history", N_("操作日志")),
             ),
         ),

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency, Provide
 from sqlalchemy import select
 
 from spapp.accounts.models import Role
+from spapp.accounts.second_factor import SecondFactors
 from spapp.accounts.service import Staff
 from spapp.console.frame.workplace import Rights, Workplace
 from spapp.web.pages import AnyRequest
@@ -55,6 +56,7 @@ async def _provide_provider_place(
     staff: NamedDependency[Staff],
     clock: NamedDependency[Clock],
     database: NamedDependency[Database],
+    second_factors: NamedDependency[SecondFactors],
 ) -> Workplace:
     rights = Rights(
         sync=staff.role in MAY_SYNC,
@@ -69,7 +71,17 @@ async def _provide_provider_place(
         tenant_page=True,
     )
     scope = provider_scope(staff)
-    return Workplace(request, database, staff, clock.now(), scope, "/console", "/console/orders", rights)
+    return Workplace(
+        request,
+        database,
+        staff,
+        clock.now(),
+        scope,
+        "/console",
+        "/console/orders",
+        rights,
+        second_factors,
+    )
 
 
 async def _provide_platform_place(
@@ -77,10 +89,19 @@ async def _provide_platform_place(
     staff: NamedDependency[Staff],
     clock: NamedDependency[Clock],
     database: NamedDependency[Database],
+    second_factors: NamedDependency[SecondFactors],
 ) -> Workplace:
     rights = Rights(sees_provider=True, export=True, own=staff.role == Role.PLATFORM_ADMIN)
     return Workplace(
-        request, database, staff, clock.now(), PLATFORM_SCOPE, "/admin", "/admin/transactions", rights
+        request,
+        database,
+        staff,
+        clock.now(),
+        PLATFORM_SCOPE,
+        "/admin",
+        "/admin/transactions",
+        rights,
+        second_factors,
     )
 
 
@@ -89,6 +110,7 @@ async def _provide_merchant_place(
     staff: NamedDependency[Staff],
     clock: NamedDependency[Clock],
     database: NamedDependency[Database],
+    second_factors: NamedDependency[SecondFactors],
 ) -> Workplace:
     scope = tenant_scope(staff)
     query = select(Tenant.merchant_refunds).where(
@@ -99,9 +121,25 @@ async def _provide_merchant_place(
     rights = Rights(
         sync=True, close=True, refund=may_refund, export=True, onboard=True, own=True, refund_pages=True
     )
-    return Workplace(request, database, staff, clock.now(), scope, "/m", "/m/orders", rights)
+    return Workplace(request, database, staff, clock.now(), scope, "/m", "/m/orders", rights, second_factors)
 
 
+async def _provide_any_place(
+    request: AnyRequest,
+    staff: NamedDependency[Staff],
+    clock: NamedDependency[Clock],
+    database: NamedDependency[Database],
+    second_factors: NamedDependency[SecondFactors],
+) -> Workplace:
+    """The place of the person's role, for pages that lie outside the three areas."""
+    if staff.role.startswith("platform_"):
+        provide = _provide_platform_place
+    else:
+        provide = _provide_provider_place if staff.tenant_id is None else _provide_merchant_place
+    return await provide(request, staff, clock, database, second_factors)
+
+
+any_place = Provide(_provide_any_place)
 provider_place = Provide(_provide_provider_place)
 platform_place = Provide(_provide_platform_place)
 merchant_place = Provide(_provide_merchant_place)

@@ -8,9 +8,11 @@ from typing import Any
 
 from litestar import Response
 from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from spapp.accounts.models import Membership, Role
-from spapp.accounts.service import Staff
+from spapp.accounts.notices import NoticeLine, unread
+from spapp.accounts.service import Staff, Visiting
 from spapp.console.frame.menu import Area, NavGroup, area_of
 from spapp.web.i18n import N_
 from spapp.web.pages import AnyRequest, page
@@ -77,6 +79,12 @@ class Shell:
     """What waits behind a menu item, by its address; nothing for none."""
     lacks_second_factor: bool
     """Shown as a reminder above the page."""
+    notices: tuple[NoticeLine, ...]
+    """What other owners did, until read."""
+    look_reason: str | None
+    """Why a person of the platform looks at rows of tenants; None for routine review."""
+    visit: Visiting | None
+    """The stay of a platform administrator in this provider's console."""
 
     @property
     def brand(self) -> str:
@@ -128,17 +136,34 @@ async def shell_for(database: Database, staff: Staff) -> Shell:
     )
     async with database.read(DoorScope()) as session:
         places = [Place.of(row) for row in (await session.execute(query)).all()]
+        here = await _visited(session, staff)
     area = area_of(staff.role)
     return Shell(
         area=area,
         groups=area.menu_for(staff.role),
         person_name=staff.name,
         email=staff.email,
-        place=next(place for place in places if place.membership_id == staff.membership_id),
-        other_places=tuple(place for place in places if place.membership_id != staff.membership_id),
+        place=here or next(place for place in places if place.membership_id == staff.membership_id),
+        other_places=()
+        if staff.visit
+        else tuple(place for place in places if place.membership_id != staff.membership_id),
         counts=await _open_work(database, staff, area),
         lacks_second_factor=staff.role in REMINDED and not staff.has_second_factor,
+        notices=await unread(database, staff),
+        look_reason=staff.look_reason,
+        visit=staff.visit,
     )
+
+
+async def _visited(session: AsyncSession, staff: Staff) -> Place | None:
+    """Return the provider that a platform administrator visits as their place; None outside of visits."""
+    if staff.visit is None:
+        return None
+    query = select(Provider.name, Provider.mch_id, Provider.mode).where(
+        Provider.id == staff.visit.provider_id
+    )
+    name, mch_id, mode = (await session.execute(query)).one()
+    return Place(staff.membership_id, ROLE_WORDS[Role.PLATFORM_ADMIN], name, mch_id, mode)
 
 
 async def _open_work(database: Database, staff: Staff, area: Area) -> Mapping[str, str]:

@@ -56,6 +56,7 @@ _UNCLEAR = Chip("bad", N_("待核实"))
 _ANOMALY = Chip("bad", N_("需核实"))
 _PARTLY_REFUNDED = Chip("info", N_("部分退款"))
 _FULLY_REFUNDED = Chip("mute", N_("全额退款"))
+_TRIAL = Chip("info", N_("试付"))
 
 TENANT: dict[str, Chip] = {
     "draft": Chip("mute", N_("草稿")),
@@ -88,6 +89,7 @@ SOURCE = {
     "miniprogram": N_("小程序会话"),
     "console": N_("控制台"),
     "adopted": N_("按微信侧记录补录"),
+    "trial": N_("试付"),
 }
 REFUND_SOURCE = {
     "api_key": N_("API 密钥"),
@@ -103,48 +105,107 @@ ACTOR = {
     "api_key": N_("API 密钥"),
     "session": N_("小程序会话"),
     "cli": N_("命令行"),
+    "link": N_("接入链接"),
     "system": N_("系统"),
 }
 
 ACTION = {
+    "analytics.viewed": N_("查看交易分析"),
     "anomalies.listed": N_("查看需处理列表"),
     "anomaly.resolved": N_("处理需处理事项"),
     "anomaly.viewed": N_("查看需处理事项"),
     "api_key.created": N_("创建 API 密钥"),
     "api_key.revoked": N_("吊销 API 密钥"),
+    "audit.checked": N_("校验哈希链"),
+    "audit.listed": N_("查看操作审计列表"),
+    "audit.viewed": N_("查看操作审计记录"),
     "binding.changed": N_("修改 AppID 绑定"),
     "binding.created": N_("绑定 AppID"),
     "binding.removed": N_("解除 AppID 绑定"),
     "binding.secret_replaced": N_("更换 AppSecret"),
+    "binding.status_changed": N_("AppID 绑定状态变更"),
+    "certificates.listed": N_("查看证书到期"),
+    "doctor.ran": N_("运行接入体检"),
+    "invitation.accepted": N_("接受邀请"),
+    "invitation.made": N_("邀请成员"),
+    "invitation.renewed": N_("重新生成邀请链接"),
+    "invitation.revoked": N_("撤回邀请"),
+    "job.retried": N_("重试任务"),
+    "jobs.listed": N_("查看任务队列"),
+    "kit.downloaded": N_("下载接入包"),
+    "export.downloaded": N_("下载导出文件"),
+    "export.requested": N_("申请后台导出"),
+    "export.written": N_("后台导出完成"),
+    "list.exported": N_("导出列表"),
+    "search.made": N_("全局搜索订单和商户"),
     "ledger.exported": N_("导出台账"),
     "member.added": N_("添加成员"),
+    "member.removed": N_("移除成员"),
+    "member.role_changed": N_("修改成员角色"),
+    "notification.exported": N_("导出支付通知"),
+    "notification.replayed": N_("重新处理支付通知"),
+    "notification.viewed": N_("查看支付通知"),
+    "onboarding_link.created": N_("生成接入链接"),
+    "onboarding_link.opened": N_("打开接入链接"),
+    "onboarding_link.revoked": N_("撤回接入链接"),
     "order.adopted": N_("补录订单"),
     "order.attempt_replaced": N_("更换下单尝试"),
     "order.close_requested": N_("请求关单"),
     "order.viewed": N_("查看订单详情"),
     "orders.listed": N_("查看订单列表"),
+    "people.listed": N_("查看成员列表"),
     "person.create_admin": N_("创建平台管理员"),
+    "person.disabled": N_("停用账号"),
+    "person.enabled": N_("恢复账号"),
+    "person.password_changed": N_("修改密码"),
+    "person.renamed": N_("修改姓名"),
     "person.set_password": N_("设置密码"),
+    "person.unlocked": N_("解除账号锁定"),
+    "person.viewed": N_("查看账号"),
+    "price.added": N_("新增价目"),
+    "price.changed": N_("修改价目"),
+    "price.removed": N_("删除价目"),
     "provider.changed": N_("修改服务商"),
     "provider.created": N_("新增服务商"),
     "provider.key_set": N_("更换服务商密钥"),
+    "provider.viewed": N_("查看服务商"),
+    "providers.listed": N_("查看服务商列表"),
     "refund.approved": N_("批准退款"),
     "refund.declined": N_("不批准退款"),
     "refund.requested": N_("发起退款"),
+    "routing.viewed": N_("查看路由与拒绝"),
     "second_factor.added": N_("启用两步验证"),
     "second_factor.begun": N_("开始设置两步验证"),
+    "second_factor.codes_renewed": N_("更换恢复码"),
     "second_factor.given": N_("动态验证码验证通过"),
     "second_factor.refused": N_("动态验证码错误"),
     "second_factor.removed": N_("移除两步验证"),
     "second_factor.reset": N_("重置两步验证"),
+    "session.ended": N_("退出一台设备"),
+    "session.others_ended": N_("退出其他全部设备"),
     "session.password_accepted": N_("密码验证通过"),
+    "session.reason_stated": N_("填写查看理由"),
     "session.sign_in": N_("登录"),
     "session.sign_in_refused": N_("登录失败"),
     "session.sign_out": N_("退出登录"),
     "session.switch_role": N_("切换角色"),
+    "signature.inspected": N_("检查签名"),
     "tenant.changed": N_("修改商户资料"),
     "tenant.created": N_("新增特约商户"),
+    "tenant.directories_set": N_("修改支付目录"),
+    "tenant.gone_live": N_("特约商户上线"),
     "tenant.status_changed": N_("变更商户状态"),
+    "tenant.viewed": N_("查看特约商户"),
+    "tenant.wechat_side_ticked": N_("确认微信侧事项"),
+    "tenants.imported": N_("批量导入特约商户"),
+    "tenants.listed": N_("查看特约商户列表"),
+    "trial.begun": N_("开始试付"),
+    "trial.passed": N_("试付通过"),
+    "trial.stopped": N_("放弃试付"),
+    "unexplained.listed": N_("查看未解释的错误码"),
+    "visit.begun": N_("以平台身份进入查看"),
+    "visit.ended": N_("退出平台查看"),
+    "visit.page_viewed": N_("以平台身份打开页面"),
     "webhook.changed": N_("修改 Webhook 端点"),
     "webhook.created": N_("添加 Webhook 端点"),
     "webhook.deleted": N_("删除 Webhook 端点"),
@@ -157,7 +218,7 @@ ACTION = {
 
 
 def order_chips(order: OrderRecord, now: datetime) -> tuple[Chip, ...]:
-    """Return the state, with the refund's word when there is one, and 需核实 beside it for an anomaly."""
+    """Return the state, with the refund's word when there is one; 需核实 and 试付 stand beside it."""
     chip = _ORDER[order.status]
     if order.status is OrderStatus.SUBMITTING and now - order.state_since > UNCLEAR_AFTER:
         chip = _UNCLEAR
@@ -165,7 +226,8 @@ def order_chips(order: OrderRecord, now: datetime) -> tuple[Chip, ...]:
         chip = _PARTLY_REFUNDED
     if order.refund_status == "full":
         chip = _FULLY_REFUNDED
-    return (chip,) if order.anomaly is None else (chip, _ANOMALY)
+    beside = ((_ANOMALY, order.anomaly is not None), (_TRIAL, order.source == "trial"))
+    return (chip, *(other for other, holds in beside if holds))
 
 
 def refund_chip(refund: RefundRecord) -> Chip:

@@ -12,12 +12,13 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from litestar.response import Redirect
 
+from spapp.accounts.second_factor import SecondFactors
 from spapp.accounts.service import Staff
 from spapp.console.frame.shell import show
 from spapp.console.frame.words import Tone
 from spapp.web.pages import AnyRequest, is_htmx, page
 from spcore.db.engine import Database
-from spcore.errors import DomainError, NotFound, Text
+from spcore.errors import DomainError, InvalidInput, NotFound, Text
 from sptenants.orders.filters import ReadScope
 from sptenants.registry.access import RequestFacts
 from sptenants.registry.errors import Forbidden
@@ -68,6 +69,7 @@ class Workplace:
     base: str
     orders: str
     rights: Rights
+    second_factors: SecondFactors
 
     @property
     def facts(self) -> RequestFacts:
@@ -108,7 +110,7 @@ class Workplace:
         except (NotFound, Forbidden):
             raise
         except DomainError as refusal:
-            return refused(await shown(Notice("bad", refusal.text)), refusal)
+            return refused(await shown(Notice("bad", plain_text(refusal))), refusal)
         if not self.wants_part:
             return Redirect(url, status_code=303)
         answer = await shown(notice)
@@ -118,6 +120,13 @@ class Workplace:
 
 Work = NamedDependency[SkipValidation[Workplace]]
 """How desks ask for the place that their area provides; it was built by us, so nothing validates it."""
+
+
+def plain_text(refusal: DomainError) -> Text:
+    """Return what to tell a person: about a single field its sentence, without the pointer for programs."""
+    if isinstance(refusal, InvalidInput) and len(refusal.faults) == 1:
+        return refusal.faults[0].text
+    return refusal.text
 
 
 def refused(answer: Response[str], refusal: DomainError | None = None) -> Response[str]:
