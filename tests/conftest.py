@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,12 @@ import pytest
 from tests.support.databases import postgres_url, sqlite_url
 
 from spcore.db.engine import Database
+
+
+def pytest_collection_finish() -> None:
+    """What was imported lives to the end; looking through it again and again is a third of a page's test."""
+    gc.collect()
+    gc.freeze()
 
 
 class HeldClock:

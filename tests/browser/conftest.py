@@ -135,7 +135,7 @@ async def _make_ready_to_refund(database: Database, shop: Shop) -> None:
 
 
 def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline and server.poll() is None:
         try:
             httpx.get(f"{url}/healthz", timeout=1)

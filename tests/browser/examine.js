@@ -10,7 +10,9 @@
   for (const field of document.querySelectorAll("input:not([type=hidden]), select"))
     if (!field.labels.length && !field.ariaLabel) found.push("field without label: " + field.name);
   for (const node of document.querySelectorAll("button, .btn, summary, input:not([type=radio]), select, nav a")) {
-    const box = node.getBoundingClientRect();
+    // A label is pressed as well as its box.
+    const parts = [node, ...(node.type === "checkbox" ? node.labels : [])];
+    const box = { height: Math.max(...parts.map((part) => part.getBoundingClientRect().height)) };
     if (visible(node) && node.type !== "hidden" && box.height < 24)
       found.push(`target of ${box.height}px: ${node.outerHTML.slice(0, 80)}`);
     if (visible(node) && !(node.textContent.trim() || node.ariaLabel || node.labels?.length))

@@ -213,7 +213,7 @@ async def test_an_error_page_names_the_request_and_leads_back(opener: Opener) ->
     shown = await window.page.locator("[data-copy]").get_attribute("data-copy")
     assert re.fullmatch(r"req_[0-9A-Z]{26}", shown or "")
     await window.page.click("a:has-text('返回')")
-    await expect(window.page.locator("h1")).to_have_text("支付订单")
+    await expect(window.page.locator("h1")).to_have_text("概览")
 
 
 @pytest.mark.parametrize("width", [1440, 375])

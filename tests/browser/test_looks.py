@@ -1,78 +1,81 @@
 """Every page at both widths and in both themes: nothing overflows, nothing is refused, all of it reachable.
 
-The screenshots in `var/screenshots` are for people to look at.
+`make screenshots` takes the pictures of all of them (`pictures.py`), for people to look at.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.browser.conftest import SCREENSHOTS, Opener, Site
+from tests.browser.conftest import SCREENSHOTS, Opener, Site, Window
+from tests.browser.every_page import every_page
 
 HERE = Path(__file__).resolve().parent
 EXAMINE = (HERE / "examine.js").read_text(encoding="utf-8")
 CONTRAST = (HERE / "contrast.js").read_text(encoding="utf-8")
 
 
-def pages(site: Site) -> dict[str, tuple[str | None, str]]:
-    """Return name of the screenshot -> (role, path)."""
-    orders, tenants, refunds = site.shop.orders, site.shop.tenants, site.shop.refunds
-    anomalies = site.shop.anomalies
-    return {
-        "login": (None, "/login"),
-        "orders": ("provider_owner", "/console/orders?range=7d"),
-        "orders-empty": ("provider_owner", "/console/orders?q=nothing"),
-        "order": ("provider_owner", f"/console/orders/{orders['mismatch']}"),
-        "order-largest": ("provider_owner", f"/console/orders/{orders['largest']}"),
-        "order-refunds": ("provider_owner", f"/console/orders/{orders['partly']}"),
-        "refund-form": ("provider_owner", f"/console/orders/{orders['latest']}/refund"),
-        "refund-form-large": ("provider_owner", f"/console/orders/{orders['largest']}/refund"),
-        "refunds": ("provider_owner", "/console/refunds"),
-        "refunds-empty": ("provider_owner", "/console/refunds?q=nothing"),
-        "refund": ("provider_owner", f"/console/refunds/{refunds['succeeded']}"),
-        "refund-waiting": ("provider_owner", f"/console/refunds/{refunds['waiting']}"),
-        "refund-abnormal": ("provider_owner", f"/console/refunds/{refunds['abnormal']}"),
-        "work-list": ("provider_owner", "/console/anomalies?status=all"),
-        "double-payment": ("provider_owner", f"/console/anomalies/{anomalies['double_payment']}"),
-        "settled": ("provider_owner", f"/console/anomalies/{anomalies['silent_callback']}"),
-        "tenants": ("provider_owner", "/console/tenants"),
-        "tenant": ("provider_owner", f"/console/tenants/{tenants['晨曦咖啡'].tenant_id}"),
-        "not-found": ("provider_owner", "/console/orders/ord_nothing"),
-        "admin": ("platform_admin", "/admin/transactions?range=7d"),
-        "admin-work-list": ("platform_admin", "/admin/anomalies"),
-        "merchant": ("merchant_user", "/m/orders?range=7d"),
-        "merchant-refunds": ("merchant_user", "/m/refunds"),
-    }
+AREAS = ("console", "admin", "m", "")
+
+AXE = HERE.parent / "node" / "node_modules" / "axe-core" / "axe.min.js"
+RUN_AXE = """async (rules) => {
+  const found = await axe.run(document, { resultTypes: ["violations"], ...rules });
+  return found.violations
+    .filter((rule) => ["serious", "critical"].includes(rule.impact))
+    .map((rule) => `axe ${rule.id}: ${rule.nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`);
+}"""
+EVERY_RULE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+COLOURS = {"runOnly": ["color-contrast"]}
+"""What a theme can change; everything else is the same in both."""
+DARK = "() => document.documentElement.setAttribute('data-bs-theme', 'dark')"
+HEADING = "() => document.querySelector('h1')?.textContent.trim()"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 375])
+@pytest.fixture(scope="session")
+def axe() -> str:
+    assert AXE.exists(), "npm packages of the tests are missing: run `make test`, which installs them"
+    return AXE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("area", AREAS)
 async def test_every_page_fits_is_legible_and_breaks_no_rule(
-    opener: Opener, served: Site, width: int, theme: str
+    opener: Opener, served: Site, axe: str, area: str
 ) -> None:
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    wrong: dict[str, Any] = {}
-    window = await opener(None, width=width, theme=theme)
-    signed_in: str | None = None
-    for name, (role, path) in pages(served).items():
-        if role is not None and role != signed_in:
+    """Each page once: wide and light, then dark, then as narrow as a phone."""
+    wrong: dict[str, list[str]] = {}
+    window = await opener(None)
+    page, signed_in = window.page, None
+    # Or colours would be judged on their way from light to dark.
+    await page.emulate_media(reduced_motion="reduce")
+    for look in (each for each in every_page(served) if each.area == area):
+        if look.role is not None and look.role != signed_in:
             await window.context.clear_cookies(name="wxsp")
-            await window.sign_in(role)
-            signed_in = role
+            await window.sign_in(look.role)
+            signed_in = look.role
         window.complaints.clear()
-        await window.open(path)
-        await window.page.evaluate("() => document.fonts.ready")
-        await window.page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{theme}.png", full_page=width < 600)
-        found = [*await window.page.evaluate(EXAMINE), *await window.page.evaluate(CONTRAST)]
-        # The browser reports a page's own 404 as a failed resource.
-        found += [text for text in window.complaints if "404" not in text]
-        if (wide := await window.overflow()) > 0:
-            found.append(f"{wide}px wider than the window")
+        await page.set_viewport_size({"width": 1440, "height": 900})
+        await window.open(look.path)
+        await page.evaluate(axe)
+        found = [*await page.evaluate(EXAMINE), *await page.evaluate(RUN_AXE, EVERY_RULE)]
+        if not await page.evaluate(HEADING):
+            found.append("no h1, or an empty one")
+        found += await too_wide(window)
+        await page.evaluate(DARK)
+        found += [f"dark: {each}" for each in await page.evaluate(RUN_AXE, COLOURS)]
+        await page.set_viewport_size({"width": 375, "height": 812})
+        found += [f"375 px: {each}" for each in (*await page.evaluate(EXAMINE), *await too_wide(window))]
+        # The browser reports a page's own refusal as a failed resource.
+        found += [text for text in window.complaints if not re.search("status of (403|404)", text)]
         if found:
-            wrong[name] = found
+            wrong[f"{look.name} {look.path}"] = found
     assert wrong == {}
+
+
+async def too_wide(window: Window) -> list[str]:
+    wide = await window.overflow()
+    return [f"{wide}px wider than the window"] if wide > 0 else []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

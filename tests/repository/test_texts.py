@@ -16,7 +16,7 @@ from spcore.settings import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.zh-CN.md")
-NOT_OURS = {".git", ".venv", "var", "dist", "build", "__pycache__", "vendor"}
+NOT_OURS = {".git", ".venv", "var", "dist", "build", "__pycache__", "vendor", "node_modules"}
 # Spelt in pieces, so that this file passes its own test.
 LOCAL_TRACES = (
     "/" + "work/",

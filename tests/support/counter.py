@@ -16,6 +16,7 @@ from tests.support.till import MINI, Till
 from spapp.web import problems
 from sptenants.anomalies.controller import AnomalyController, HealController
 from sptenants.anomalies.service import Anomalies
+from sptenants.notify.challenge import Challenges
 from sptenants.notify.controller import NotifyController
 from sptenants.orders.adoption_controller import AdoptionController
 from sptenants.orders.controller import OrderController
@@ -72,6 +73,7 @@ async def counter(till: Till) -> AsyncIterator[httpx.AsyncClient]:
             "order_reader": value(till.reader),
             "webhook_reader": value(WebhookReader(till.database)),
             "notify": value(till.notify),
+            "challenges": value(Challenges(till.vault)),
             "adoption": value(till.adoption),
             "anomalies": value(Anomalies(till.database, till.clock)),
             "refunds": value(desk.service),

@@ -12,7 +12,16 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import insert
+from tests.support.shop_developers import add_developers
+from tests.support.shop_doctor import add as add_doctor
+from tests.support.shop_figures import add_figures
+from tests.support.shop_lists import add_lists
 from tests.support.shop_money import LONG_REASON, add_anomaly, add_refund
+from tests.support.shop_notifies import add_notifies
+from tests.support.shop_onboarding import add_onboarding
+from tests.support.shop_people import add_people
+from tests.support.shop_prices import add_prices
+from tests.support.till import KEY
 
 from spapp.accounts.models import Membership, Person, Role
 from spapp.accounts.passwords import hash_password
@@ -28,6 +37,7 @@ from sptenants.orders.models import Attempt, Order, TimelineEntry
 from sptenants.orders.timeline import Note
 from sptenants.registry.models import ApiKey, AppBinding, AppClaim, Tenant
 from sptenants.registry.tokens import new_api_key, new_route_key
+from wechatpay.credentials import V2Key
 
 PASSWORD = "a long walk by the canal"
 LONG_NAME = "上海市徐汇区漕河泾新兴技术开发区力行健身俱乐部有限公司（徐汇滨江旗舰店）"
@@ -50,10 +60,22 @@ class Shop:
     """Order ids by what stands out about them."""
     people: dict[str, str] = field(default_factory=dict)
     """E-mail addresses by role."""
+    bindings: dict[str, str] = field(default_factory=dict)
+    """Id of a binding by the name of its tenant."""
     refunds: dict[str, str] = field(default_factory=dict)
     """Refund ids by what stands out about them."""
+    developers: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Ids of a key, an endpoint and a delivery (`key`, `endpoint`, `delivery`), by name of the tenant."""
+    notifies: dict[str, str] = field(default_factory=dict)
+    """Ids of notifications by what stands out about them."""
     anomalies: dict[str, str] = field(default_factory=dict)
     """Ids of what is on the work list, by kind or by what stands out."""
+    trials: dict[str, str] = field(default_factory=dict)
+    """Ids of a trial and its certificate, here and at the other provider."""
+    members: dict[str, str] = field(default_factory=dict)
+    persons: dict[str, str] = field(default_factory=dict)
+    acts: dict[str, str] = field(default_factory=dict)
+    """Ids of memberships, of their people and of audit rows, by what stands out."""
 
 
 async def fill(database: Database, now: datetime, *, plain_orders: int = 45) -> Shop:
@@ -71,11 +93,32 @@ async def fill(database: Database, now: datetime, *, plain_orders: int = 45) -> 
     await _tenant(database, shop, second, "仁康门诊部", "1667012345", "live")
     await _bind(database, shop.tenants["晨曦咖啡"], shop.now)
     await _key(database, shop.tenants["晨曦咖啡"], shop.now)
+    shop.bindings |= await add_onboarding(database, shop.tenants, LONG_NAME, shop.now)
     await _people(database, shop)
+    people = await add_people(database, shop.now, shop.providers, shop.tenants["晨曦咖啡"])
+    shop.members, shop.persons, shop.acts = people
+    await add_lists(database, shop.people, shop.now)
     await _orders(database, shop, plain_orders)
     await _refunds(database, shop)
     await _anomalies(database, shop)
+    await _developers(database, shop)
+    coffee, clinic, made = shop.tenants["晨曦咖啡"], shop.tenants["仁康门诊部"], shop.orders
+    shop.trials = await add_doctor(database, shop.now, coffee, clinic, made["latest"], made["other tenant"])
+    places = (shop.tenants[name] for name in ("晨曦咖啡", LONG_NAME, "仁康门诊部"))
+    await add_prices(database, *places, shop.now)
+    await add_figures(database, shop.now, [shop.tenants[n] for n in ("晨曦咖啡", LONG_NAME, "仁康门诊部")])
+    key = V2Key(1, KEY)
+    shop.notifies = await add_notifies(database, shop.tenants, shop.orders, shop.now, key=key, gym=LONG_NAME)
     return shop
+
+
+async def _developers(database: Database, shop: Shop) -> None:
+    for place, (name, order) in enumerate(
+        (("晨曦咖啡", "latest"), (LONG_NAME, "largest"), ("仁康门诊部", "other tenant"))
+    ):
+        tenant, provider = shop.tenants[name], shop.providers[place // 2]
+        order_id, at = shop.orders[order], shop.now - timedelta(minutes=place)
+        shop.developers[name] = await add_developers(database, provider, tenant, order_id, at)
 
 
 async def _refunds(database: Database, shop: Shop) -> None:

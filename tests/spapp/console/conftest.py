@@ -13,9 +13,10 @@ import pytest
 from litestar.testing import AsyncTestClient
 from tests.conftest import HeldClock
 from tests.support.databases import sqlite_url
+from tests.support.lived_in import move_in
 from tests.support.money_desk import MoneyDesk, open_money_desk
 from tests.support.phone import Phone
-from tests.support.shop import Shop, fill
+from tests.support.shop import Shop
 from tests.support.till import build_till
 from tests.support.visitor import PUBLIC_URL, Visitor, site
 
@@ -28,8 +29,8 @@ def database_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def shop(database: Database, clock: HeldClock) -> Shop:
-    return await fill(database, clock.now(), plain_orders=30)
+async def shop(database_url: str, clock: HeldClock) -> Shop:
+    return await move_in(Path(database_url.partition("///")[2]), clock.now(), plain_orders=30)
 
 
 @pytest.fixture

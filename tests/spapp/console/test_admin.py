@@ -18,10 +18,12 @@ LOOKS = ("orders.listed", "order.viewed")
 
 
 async def looks(database: Database) -> list[AuditRow]:
+    """Return what pages wrote down; the shop comes with a look that no request made."""
     async with database.read(PlatformScope("test")) as session:
         rows = await session.scalars(
             select(AuditRow)
             .where(AuditRow.chain == PLATFORM_CHAIN, AuditRow.action.in_(LOOKS))
+            .where(AuditRow.request_id.is_not(None))
             .order_by(AuditRow.seq)
         )
         return list(rows)

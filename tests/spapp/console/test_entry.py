@@ -15,11 +15,11 @@ from spcore.audit.actor import SYSTEM
 from spcore.db.engine import Database
 
 HOMES = {
-    "platform_admin": "/admin/transactions",
-    "platform_auditor": "/admin/transactions",
-    "provider_owner": "/console/orders",
-    "provider_viewer": "/console/orders",
-    "merchant_user": "/m/orders",
+    "platform_admin": "/admin",
+    "platform_auditor": "/admin",
+    "provider_owner": "/console",
+    "provider_viewer": "/console",
+    "merchant_user": "/m",
 }
 
 
@@ -34,8 +34,6 @@ async def test_everybody_is_led_to_their_own_first_page(
 
     assert start.headers["location"] == home
     assert (await visitor.get(home)).status_code == 200
-    above = home.rpartition("/")[0]
-    assert (await visitor.get(above)).headers["location"] == home
 
 
 async def test_whoever_is_not_signed_in_comes_back_to_where_they_wanted_to_go(

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
+from tests.conftest import HeldClock
+from tests.support import tour
 from tests.support.databases import postgres_url
 from tests.support.money_desk import MoneyDesk
-from tests.support.shop import LONG_NAME, Shop
+from tests.support.shop import Shop, fill
 from tests.support.visitor import Visitor
 
 from spapp.accounts.models import Role
 from spcore.audit.verifier import verify
 from spcore.db.engine import Database
 
-FILTERS = "range=7d&status=paid&appid=wx3f8c21d0b7e6a91c&min=1&max=9999&from=2026-11-01"
+OPEN_TO_VISITORS = {
+    "/console",
+    "/console/orders",
+    "/console/refunds",
+    "/console/bindings?status=shared",
+    "/console/doctor",
+    "/console/webhooks",
+    "/console/audit-log?action=provider.key_set",
+}
 
 
 @pytest.fixture
@@ -20,29 +32,31 @@ def database_url() -> str:
     return postgres_url()
 
 
+@pytest.fixture
+async def shop(database: Database, clock: HeldClock) -> Shop:
+    return await fill(database, clock.now(), plain_orders=30)
+
+
+async def walk(visitor: Visitor, stops: Sequence[tour.Stop]) -> None:
+    """Look at each page, and report all that are not as they should be at once."""
+    wrong = []
+    for path, words in stops:
+        page = await visitor.get(path)
+        if page.status_code != 200 or words not in page.text:
+            wrong.append((path, page.status_code, words))
+    assert wrong == []
+
+
 async def test_a_provider_walks_through_every_page(visitor: Visitor, shop: Shop) -> None:
     await visitor.sign_in(shop.people["provider_owner"])
-    tenant, gym = shop.tenants["晨曦咖啡"].tenant_id, shop.tenants[LONG_NAME].tenant_id
 
-    for path, words in (
-        ("/console/orders", "拿铁双人套餐"),
-        (f"/console/orders?{FILTERS}&tenant={tenant}", "拿铁双人套餐"),
-        (f"/console/orders/{shop.orders['latest']}", "收到微信支付通知"),
-        ("/console/refunds", "待批准"),
-        (f"/console/refunds?status=waiting&q=4200002611202611215530918274&tenant={gym}", "¥500,000.00"),
-        (f"/console/refunds/{shop.refunds['succeeded']}", "支付用户零钱"),
-        (f"/console/anomalies?status=all&kind=double_payment&tenant={tenant}", "重复支付"),
-        (f"/console/anomalies/{shop.anomalies['amount_mismatch']}", "不一致的字段"),
-        ("/console/tenants?q=晨曦", "3 / 5"),
-        (f"/console/tenants/{tenant}", "status: draft → live"),
-    ):
-        page = await visitor.get(path)
-        assert page.status_code == 200
-        assert words in page.text
+    await walk(visitor, tour.of_provider(shop))
+
     for foreign in (
         f"orders/{shop.orders['other tenant']}",
         f"refunds/{shop.refunds['other tenant']}",
         f"anomalies/{shop.anomalies['late_payment']}",
+        f"notifies/{shop.notifies['of clinic']}",
     ):
         assert (await visitor.get(f"/console/{foreign}")).status_code == 404
 
@@ -62,21 +76,48 @@ async def test_a_merchant_sees_and_closes_only_what_is_theirs(visitor: Visitor, 
     assert (await visitor.get(f"/m/orders/{shop.orders['largest']}")).status_code == 404
 
 
+async def test_a_merchant_walks_through_every_page(visitor: Visitor, shop: Shop) -> None:
+    await visitor.sign_in(shop.people["merchant_user"])
+
+    await walk(visitor, tour.of_merchant(shop))
+
+
 async def test_the_platform_sees_everything_and_leaves_a_true_chain(
     visitor: Visitor, shop: Shop, database: Database
 ) -> None:
     await visitor.sign_in(shop.people["platform_admin"])
 
-    listed = await visitor.get(f"/admin/transactions?{FILTERS}")
-    viewed = await visitor.get(f"/admin/transactions/{shop.orders['other tenant']}")
+    await walk(visitor, tour.of_platform(shop))
 
-    work = await visitor.get("/admin/anomalies")
-    thing = await visitor.get(f"/admin/anomalies/{shop.anomalies['late_payment']}")
-
-    assert {page.status_code for page in (listed, viewed, work, thing)} == {200}
-    assert "仁康门诊部" in viewed.text
-    assert "仁康门诊部" in work.text
     assert (await verify(database)).ok
+
+
+async def test_whoever_visits_a_provider_walks_through_its_pages(visitor: Visitor, shop: Shop) -> None:
+    await visitor.sign_in(shop.people["platform_admin"])
+    path = f"/admin/service-providers/{shop.providers[0].provider_id}/visit"
+    entered = await visitor.post(path, (await visitor.get(path)).text, reason="工单 4711：核对退款")
+    assert entered.status_code == 303
+
+    await walk(visitor, [stop for stop in tour.of_provider(shop) if stop[0] in OPEN_TO_VISITORS])
+
+
+async def test_orders_and_kits_leave_as_files(visitor: Visitor, shop: Shop) -> None:
+    own_kit = f"/console/tenants/{shop.tenants['晨曦咖啡'].tenant_id}/kit.zip"
+    for role, area, kit in (
+        ("provider_owner", "/console", own_kit),
+        ("merchant_user", "/m", "/m/kit.zip"),
+        ("platform_admin", "/admin", None),
+    ):
+        await visitor.sign_in(shop.people[role])
+        page = (await visitor.get(f"{area}/exports")).text
+        wanted = {"kind": "orders", "query": "range=all", "reason": "工单 4711"}
+        file = await visitor.post(f"{area}/exports", page, **wanted)
+
+        assert file.status_code == 200
+        assert shop.orders["latest"] in file.text
+        assert (shop.orders["largest"] in file.text) == (area != "/m")
+        assert (shop.orders["other tenant"] in file.text) == (area == "/admin")
+        assert kit is None or (await visitor.get(kit)).content.startswith(b"PK")
 
 
 async def test_a_refund_goes_through_the_dialog_and_a_second_person(money: MoneyDesk) -> None:

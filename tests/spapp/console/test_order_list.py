@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from sqlalchemy import update
+from tests.support.exporting import rows_of
 from tests.support.shop import HOSTILE_NAME, OPENID, Shop
 from tests.support.visitor import Visitor
+
+from spcore.db.engine import Database
+from sptenants.orders.models import Order
 
 _NUMBERS = re.compile(r'hx-get="[^"]+/(ord_\w+)"')
 _NEXT = re.compile(r'rel="next" href="([^"]+)"')
@@ -75,6 +80,25 @@ async def test_filters_narrow_the_list(visitor: Visitor, shop: Shop, given: str,
     page = await visitor.get(f"/console/orders?{given}")
 
     assert set(listed(page.text)) == {shop.orders[key] for key in expected}
+
+
+async def test_a_trial_payment_is_marked_in_list_page_and_file(
+    visitor: Visitor, shop: Shop, database: Database
+) -> None:
+    tenant, order_id = shop.tenants["晨曦咖啡"], shop.orders["healed"]
+    own = (Order.provider_id == tenant.provider_id, Order.tenant_id == tenant.tenant_id)
+    async with database.write(tenant) as session:
+        await session.execute(update(Order).where(*own, Order.id == order_id).values(source="trial"))
+    await visitor.sign_in(shop.people[OWNER])
+
+    listed = await visitor.get("/console/orders?q=T20261121001009")
+    page = await visitor.get(f"/console/orders/{order_id}")
+    export = await visitor.post("/console/exports", listed.text, kind="orders", query="range=all")
+
+    assert "试付" in listed.text.split("<tbody>")[1]
+    assert "试付" not in (await visitor.get("/console/orders?q=T20261121001010")).text.split("<tbody>")[1]
+    assert "试付</span>" in page.text.split('class="c-big"')[1].split("</div>")[0]
+    assert [row["来源"] for row in rows_of(export.content) if row["订单 ID"] == order_id] == ["试付"]
 
 
 async def test_the_filter_of_a_foreign_tenant_shows_nothing(visitor: Visitor, shop: Shop) -> None:

@@ -109,14 +109,14 @@ async def test_in_the_drawer_an_action_answers_with_the_order_as_it_is_now(money
 
 async def test_a_refusal_says_why_on_the_order_itself(visitor: Visitor, shop: Shop) -> None:
     await visitor.sign_in(shop.people[OWNER])
-    path = f"/console/orders/{shop.orders['pending']}"
+    path = f"/console/orders/{shop.orders['latest']}"
     page = await visitor.get(path)
 
-    answer = await visitor.post(f"{path}/sync", page.text)
+    answer = await visitor.post(f"{path}/close", page.text)
 
     assert answer.status_code == 422
-    assert "该服务商还没有 API v2 密钥" in answer.text
-    assert "¥36.50" in answer.text
+    assert '<div class="c-note bad" role="alert">' in answer.text
+    assert "¥128.00" in answer.text
 
 
 @pytest.mark.parametrize("action", ["sync", "close"])

@@ -91,7 +91,9 @@ async def test_everybody_reaches_their_own_account_page_from_the_menu(
     await visitor.sign_in(shop.people[role])
     start = await visitor.get("/")
     home = await visitor.get(start.headers["location"])
-    assert re.search(rf'<a href="{PAGE}">.*账号</a>', home.text)
+    assert re.search(r'<a href="/account">.*账号</a>', home.text)
+    account = await visitor.get("/account")
+    assert f'href="{PAGE}"' in account.text
     assert (REMINDER in home.text) is (role in {"platform_admin", "provider_owner"})
 
     page = await visitor.get(PAGE)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from spapp.console.frame.words import ACTION, ACTOR, notify_chip, order_chips
+from spapp.console.frame.words import ACTION, ACTOR, SOURCE, notify_chip, order_chips
 from spapp.console.orders.figures import counted, figure_strip
+from sptenants.orders import timeline
 from sptenants.orders.figures import COUNT_CAP, Count, Figures
 from sptenants.orders.models import Order
 from sptenants.orders.records import OrderRecord
@@ -55,6 +56,9 @@ def order(**shape: object) -> OrderRecord:
             ["ok 支付成功", "bad 需核实"],
             id="an anomaly stands beside the state",
         ),
+        pytest.param(
+            {"status": OrderStatus.PAID, "source": "trial"}, ["ok 支付成功", "info 试付"], id="a trial"
+        ),
     ],
 )
 def test_a_state_is_a_word_with_a_tone(shape: dict[str, object], expected: list[str]) -> None:
@@ -65,6 +69,10 @@ def test_a_state_is_a_word_with_a_tone(shape: dict[str, object], expected: list[
 
 def test_every_state_of_an_order_has_its_word() -> None:
     assert all(order_chips(order(status=status), NOW) for status in OrderStatus)
+
+
+def test_every_source_of_an_order_has_its_word() -> None:
+    assert set(SOURCE) == set(timeline.SOURCES)
 
 
 @pytest.mark.parametrize(("paid_by", "word"), [(None, None), ("notify", "已通知"), ("query", "查单补回")])
@@ -88,7 +96,7 @@ def test_every_action_that_is_audited_has_its_word() -> None:
 
 
 def test_every_kind_of_actor_has_its_word() -> None:
-    assert set(ACTOR) == {"person", "api_key", "session", "cli", "system"}
+    assert set(ACTOR) == {"person", "api_key", "session", "cli", "system", "link"}
 
 
 def figures(paid: int, count: int, rate: int | None = 9_240, attention: int = 0) -> Figures:
@@ -111,11 +119,12 @@ def test_without_a_yesterday_the_strip_says_what_is_known() -> None:
     )
 
     assert (amount.note.zh, amount.direction) == ("平均每笔 ¥100.00", "")
-    assert count.note.zh == "共创建 ≈ 10,000+ 笔订单"
+    assert count.note.zh == "共创建 ≈ 1,000+ 笔订单"
     assert rate.value == "—"
     assert attention.alarming
 
 
 def test_counts_above_the_cap_are_shown_as_about() -> None:
-    assert counted(Count(COUNT_CAP, capped=True)) == "≈ 10,000+"
-    assert counted(Count(COUNT_CAP, capped=False)) == "10,000"
+    assert counted(Count(COUNT_CAP, capped=True)) == "≈ 1,000+"
+    assert counted(Count(COUNT_CAP, capped=False)) == "1,000"
+    assert counted(Count(4_241, capped=False, about=True)) == "≈ 4,241"

@@ -14,6 +14,7 @@ from spapp.web import guards
 from spapp.web.guards import PAGE_AREAS, UnguardedRoute
 from sptenants.registry.access import access
 from sptenants.registry.caller import Caller
+from sptenants.registry.rights import Right
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -143,6 +144,15 @@ async def test_T05_every_route_of_the_api_refuses_a_caller_without_credentials(
             assert answer.status_code == 401, route.path
 
 
+async def test_HEAD_answers_like_GET_without_a_body(client: AsyncTestClient[Litestar]) -> None:
+    for path in ("/healthz", "/login", "/docs", "/problems/not-found", "/static/docs.js", "/console/orders"):
+        get_, head = await client.get(path, follow_redirects=False), await client.head(path)
+        assert head.status_code == get_.status_code, path
+        assert head.content == b"", path
+        assert head.headers["content-type"] == get_.headers["content-type"], path
+    assert (await client.head("/no/such/path")).status_code == 404
+
+
 async def test_S16_nothing_tells_of_what_it_is_made_of(client: AsyncTestClient[Litestar]) -> None:
     for path in ("/.git/config", "/.env", "/console/../.env", "/schema", "/static/../asgi.py", "/debug"):
         answer = await client.get(path)
@@ -153,14 +163,14 @@ async def test_S16_nothing_tells_of_what_it_is_made_of(client: AsyncTestClient[L
 async def _handler() -> None: ...
 
 
-def with_handler(app: Litestar, **how: Any) -> Litestar:
-    app.register(get("/new", **how)(_handler))
-    return app
+def with_handler(**how: Any) -> Litestar:
+    """Return an application of one route; routes are judged one by one."""
+    return Litestar([get("/new", **how)(_handler)], openapi_config=None)
 
 
-def test_T05_a_route_that_declares_nothing_stops_the_start(app: Litestar) -> None:
+def test_T05_a_route_that_declares_nothing_stops_the_start() -> None:
     with pytest.raises(UnguardedRoute, match="GET /new"):
-        list(guards.routes(with_handler(app)))
+        list(guards.routes(with_handler()))
 
 
 @pytest.mark.parametrize(
@@ -168,19 +178,31 @@ def test_T05_a_route_that_declares_nothing_stops_the_start(app: Litestar) -> Non
     [
         pytest.param(access("api"), id="no roles"),
         pytest.param(access("kitchen", "anyone"), id="unknown area"),  # type: ignore[arg-type]
-        pytest.param(access("api", "tenant_key"), id="declared, but no caller asked for"),
+        pytest.param(
+            access("api", "tenant_key", right=Right.ORDERS_READ), id="declared, but no caller asked for"
+        ),
         pytest.param(access("mini", "mini_session"), id="declared, but no payer asked for"),
         pytest.param(access("console", "janitor"), id="a role nobody has"),
         pytest.param(access("console", "anyone"), id="a page for everybody in a closed area"),
     ],
 )
-def test_T05_a_declaration_that_is_not_enforced_stops_the_start(app: Litestar, opt: dict[str, Any]) -> None:
+def test_T05_a_declaration_that_is_not_enforced_stops_the_start(opt: dict[str, Any]) -> None:
     with pytest.raises(UnguardedRoute, match="GET /new"):
-        list(guards.routes(with_handler(app, opt=opt)))
+        list(guards.routes(with_handler(opt=opt)))
+
+
+def test_T05_a_route_for_keys_without_a_right_stops_the_start(app: Litestar) -> None:
+    @post("/new", opt=access("api", "tenant_key"))
+    async def create(caller: NamedDependency[Caller]) -> None:
+        del caller
+
+    app.register(create)
+    with pytest.raises(UnguardedRoute, match="no right"):
+        list(guards.routes(app))
 
 
 def test_T05_a_declared_and_enforced_route_may_start(app: Litestar) -> None:
-    @post("/new", opt=access("api", "tenant_key"))
+    @post("/new", opt=access("api", "tenant_key", right=Right.ORDERS_WRITE))
     async def create(caller: NamedDependency[Caller]) -> None:
         del caller
 
