@@ -19,7 +19,7 @@ from spcore.audit.actor import Actor
 from spcore.clock import Clock
 from spcore.db.engine import Database
 from spcore.db.scope import DoorScope, ProviderScope, TenantScope
-from spcore.errors import NotFound, Text
+from spcore.errors import Text
 from spcore.ids import new_id
 from spcore.providers.models import Provider
 from spcore.providers.profile import ProviderProfile
