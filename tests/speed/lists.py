@@ -1,6 +1,6 @@
 """How long the order list takes with few and with a great many orders, on PostgreSQL.
 
-    python tools/list_speed.py [FEW MANY]        default: 20000 2000000
+    python tests/speed/lists.py [FEW MANY]        default: 20000 2000000
 
 Prints the 99th percentile of what one page asks for (list, tabs, figures), for the first page and for one far
 in the past, in the three scopes, and how many times as long it takes with many. Both installations take the
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.conftest import HeldClock
 from tests.support.databases import postgres_url
