@@ -1,4 +1,4 @@
-"""The lived-in installation as a template: filled once in a test process, copied for each test.
+"""The lived-in installation for each test; on SQLite filled once in a test process and copied.
 
 Filling it writes some thousand rows; most tests only look at them.
 """
@@ -19,20 +19,26 @@ from spcore.db.engine import Database
 _TEMPLATES: dict[tuple[datetime, int], tuple[Path, Shop]] = {}
 
 
-async def move_in(database_file: Path, now: datetime, plain_orders: int) -> Shop:
-    """Replace a SQLite file that nobody has opened yet by a filled one, and say where things are."""
+async def move_in(database_url: str, now: datetime, plain_orders: int) -> Shop:
+    """Fill an empty database that nobody has opened yet, and say where things are."""
+    if not database_url.startswith("sqlite"):
+        return await _fill(database_url, now, plain_orders)
     wanted = now, plain_orders
     if wanted not in _TEMPLATES:
         _TEMPLATES[wanted] = await _filled(now, plain_orders)
     template, shop = _TEMPLATES[wanted]
-    shutil.copyfile(template, database_file)
+    shutil.copyfile(template, database_url.partition("///")[2])
     return deepcopy(shop)
 
 
 async def _filled(now: datetime, plain_orders: int) -> tuple[Path, Shop]:
     folder = Path(mkdtemp(prefix="wxsp-lived-in-"))
-    database = Database(sqlite_url(folder))
+    return folder / "wxsp.db", await _fill(sqlite_url(folder), now, plain_orders)
+
+
+async def _fill(database_url: str, now: datetime, plain_orders: int) -> Shop:
+    database = Database(database_url)
     try:
-        return folder / "wxsp.db", await fill(database, now, plain_orders=plain_orders)
+        return await fill(database, now, plain_orders=plain_orders)
     finally:
         await database.close()

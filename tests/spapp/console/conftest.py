@@ -30,7 +30,7 @@ def database_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def shop(database_url: str, clock: HeldClock) -> Shop:
-    return await move_in(Path(database_url.partition("///")[2]), clock.now(), plain_orders=30)
+    return await move_in(database_url, clock.now(), plain_orders=30)
 
 
 @pytest.fixture

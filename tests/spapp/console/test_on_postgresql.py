@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from tests.conftest import HeldClock
 from tests.support import tour
 from tests.support.databases import postgres_url
 from tests.support.money_desk import MoneyDesk
-from tests.support.shop import Shop, fill
+from tests.support.shop import Shop
 from tests.support.visitor import Visitor
 
 from spapp.accounts.models import Role
@@ -30,11 +29,6 @@ OPEN_TO_VISITORS = {
 @pytest.fixture
 def database_url() -> str:
     return postgres_url()
-
-
-@pytest.fixture
-async def shop(database: Database, clock: HeldClock) -> Shop:
-    return await fill(database, clock.now(), plain_orders=30)
 
 
 async def walk(visitor: Visitor, stops: Sequence[tour.Stop]) -> None:

@@ -89,10 +89,11 @@ async def test_an_order_without_webhooks_has_none_to_send_again(visitor: Visitor
     path = f"/console/orders/{shop.orders['failed']}"
     page = await visitor.get(path)
 
-    answer = await visitor.post(f"{path}/resend", page.text)
+    answer = await visitor.post(f"{path}/resend", page.text, htmx=True)
 
     assert f"{path}/resend" not in page.text
-    assert answer.status_code == 404
+    assert answer.status_code == 200
+    assert "这个订单没有 Webhook 投递。" in answer.text
 
 
 async def test_B2_a_refusal_of_wechats_is_explained_where_it_stands(visitor: Visitor, shop: Shop) -> None:
