@@ -16,7 +16,9 @@
       const answer = await fetch(form.dataset.draft, {
         method: "POST", body: sent, headers: { "X-CSRF-Token": token }, redirect: "error",
       });
-      if (answer.ok && line) line.innerHTML = await answer.text();
+      if (!answer.ok || !line) return;
+      const said = new DOMParser().parseFromString(await answer.text(), "text/html");
+      line.replaceChildren(...said.body.childNodes);
     } catch {
       // The draft is a convenience: what was typed stands in the form, and the buttons save it.
     }
