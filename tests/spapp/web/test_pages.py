@@ -93,9 +93,12 @@ def test_no_template_or_script_breaks_the_content_policy() -> None:
     for path in resource("templates").rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         assert re.findall(r"\sstyle=|\son\w+=|hx-on|hx-vars|javascript:|\|\s*safe", text) == [], path.name
-        assert re.findall(r"<script(?! src=)", text) == [], path.name
-    for name in ("console.js", "dialog.js"):
-        script = (static_files() / name).read_text(encoding="utf-8")
+        # Data for a chart is no script: the policy does not concern it, and nothing runs it.
+        assert re.findall(r'<script(?! src=| type="application/json")', text) == [], path.name
+    for own in sorted(static_files().glob("*.js")):
+        if own.name == "docs.js":
+            continue
+        script = own.read_text(encoding="utf-8")
         assert re.findall(r"\beval\(|new Function|innerHTML|insertAdjacentHTML|document\.write", script) == []
         assert len(script.splitlines()) <= 150
 

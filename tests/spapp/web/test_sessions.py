@@ -84,8 +84,7 @@ async def test_S01_a_session_id_planted_before_sign_in_is_not_the_one_after(
     stolen = await browser.get("/admin", headers={"cookie": f"{name}={planted}"}, follow_redirects=False)
     assert stolen.status_code == 401
     own = await browser.get("/admin", headers={"cookie": f"{name}={cookie['value']}"}, follow_redirects=False)
-    assert own.is_redirect
-    assert own.headers["location"].startswith("/admin/")
+    assert own.status_code == 200
 
 
 async def test_S10_after_signing_out_the_old_cookie_opens_nothing(browser: AsyncTestClient[Litestar]) -> None:
