@@ -190,6 +190,7 @@ def build(
     webhook_sender = Sender(tls, webhook_connector or Connector(), own_host=own_host)
     budget = Budget(clock)
     order_reader, refund_reader = OrderReader(database, clock), RefundReader(database)
+    tenant_reader, audit_reader = TenantReader(database), AuditReader(database)
     exports = Exports(
         database,
         clock,
@@ -197,7 +198,7 @@ def build(
             OrderExport(order_reader),
             RefundExport(refund_reader),
             AnalyticsExport(database),
-            AuditExport(AuditReader(database)),
+            AuditExport(audit_reader),
         ),
     )
     adoption = Adoption(database, clock, keyring, gateways, budget)
@@ -225,12 +226,12 @@ def build(
         registry=Registry(database, vault, clock),
         api_keys=ApiKeys(database, vault, clock),
         service_providers=ServiceProviders(database, vault, clock),
-        tenant_reader=TenantReader(database),
+        tenant_reader=tenant_reader,
         binding_reader=BindingReader(database),
-        onboarding=Onboarding(database, vault, clock, TenantReader(database)),
+        onboarding=Onboarding(database, vault, clock, tenant_reader),
         onboarding_links=OnboardingLinks(database, vault, clock),
         tenant_import=TenantImport(database, vault, clock),
-        kits=Kits(database, clock, TenantReader(database), public_url=settings.public_url),
+        kits=Kits(database, clock, tenant_reader, public_url=settings.public_url),
         sessions=Sessions(database, vault, clock, logins),
         prices=prices,
         price_editing=PriceEditing(database, clock),
@@ -255,7 +256,7 @@ def build(
         doctor=doctor,
         probe_closing=ProbeClosing(database, clock, keyring, gateways),
         trials=trials,
-        golive=GoLive(database, vault, clock, doctor, trials, TenantReader(database)),
+        golive=GoLive(database, vault, clock, doctor, trials, tenant_reader),
         anomalies=Anomalies(database, clock),
         double_payments=DoublePaymentPolicy(database, refunds),
         healing=Healing(database, clock, keyring, gateways, budget=budget),
@@ -273,7 +274,7 @@ def build(
         own_account=OwnAccount(database, clock, accounts),
         notice_board=NoticeBoard(database, clock),
         visits=Visits(database, clock, accounts),
-        audit_reader=AuditReader(database),
+        audit_reader=audit_reader,
         audit_watch=AuditWatch(database, clock, HeadSigner(settings.master_keys)),
         limits=Limits(door, settings.workers),
         refusal_journal=RefusalJournal(database, clock),

@@ -16,6 +16,9 @@ _ONE = "/{endpoint_id:str}"
 _DELIVERY = "/{endpoint_id:str}/deliveries/{delivery_id:str}"
 
 
+_DESKS = {"webhook_desk": webhook_desk, "delivery_desk": delivery_desk}
+
+
 class WebhookPages(Controller):
     """Reading, the same in both areas; each says where it lies and for whom."""
 
@@ -95,38 +98,22 @@ class WebhookChanges(Controller):
 class ConsoleWebhookPages(WebhookPages):
     path = "/console/webhooks"
     opt = CONSOLE
-    dependencies = {  # noqa: RUF012 - the framework reads it
-        "place": provider_place,
-        "webhook_desk": webhook_desk,
-        "delivery_desk": delivery_desk,
-    }
+    dependencies = _DESKS | {"place": provider_place}
 
 
 class ConsoleWebhookChanges(WebhookChanges):
     path = "/console/webhooks"
     opt = access("console", *MAY_ONBOARD)
-    dependencies = {  # noqa: RUF012 - the framework reads it
-        "place": provider_place,
-        "webhook_desk": webhook_desk,
-        "delivery_desk": delivery_desk,
-    }
+    dependencies = _DESKS | {"place": provider_place}
 
 
 class MerchantWebhookPages(WebhookPages):
     path = "/m/webhooks"
     opt = MERCHANT
-    dependencies = {  # noqa: RUF012 - the framework reads it
-        "place": merchant_place,
-        "webhook_desk": webhook_desk,
-        "delivery_desk": delivery_desk,
-    }
+    dependencies = _DESKS | {"place": merchant_place}
 
 
 class MerchantWebhookChanges(WebhookChanges):
     path = "/m/webhooks"
     opt = MERCHANT
-    dependencies = {  # noqa: RUF012 - the framework reads it
-        "place": merchant_place,
-        "webhook_desk": webhook_desk,
-        "delivery_desk": delivery_desk,
-    }
+    dependencies = _DESKS | {"place": merchant_place}
