@@ -126,8 +126,31 @@ class Doctor:
         async with self._database.read(WorkerScope()) as session:
             due = await repository.due_tenants(session, self._clock.now() - NIGHTLY_AFTER, _NIGHTLY_BATCH)
         for provider_id, tenant_id in due:
-            await self.run(ProviderScope(provider_id), tenant_id, SYSTEM)
+            scope = ProviderScope(provider_id)
+            try:
+                await self.run(scope, tenant_id, SYSTEM)
+            except Exception as error:
+                # One tenant that cannot be examined must not keep the others waiting every night.
+                _log.exception("doctor.failed", provider_id=provider_id, tenant_id=tenant_id)
+                await self._put_off(scope, tenant_id, error)
         return len(due)
+
+    async def _put_off(self, scope: ProviderScope, tenant_id: str, error: Exception) -> None:
+        """Store that a run came to nothing; what was known before stays."""
+        now = self._clock.now()
+        row = {
+            "id": new_id("run", now),
+            "provider_id": scope.provider_id,
+            "tenant_id": tenant_id,
+            "subject": tenant_id,
+            "ran_at": now,
+            "by": SYSTEM.name,
+            "live": True,
+            "worst": Level.UNCHECKED.value,
+            "evidence": {"failed": type(error).__name__},
+        }
+        async with self._database.write(scope) as session:
+            await repository.insert_run(session, row)
 
     async def _report(self, scope: ProviderScope, subject: Subject) -> DoctorReport:
         tenant = subject.tenant

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -44,6 +45,8 @@ _DESCRIPTION = "接入试付"
 _BACK = "接入试付退回"
 _LIFE_S = 1800
 _WATCHED = 50
+
+_log = structlog.get_logger(__name__)
 
 
 class Trials:
@@ -219,7 +222,10 @@ class Trials:
                 )
             ).all()
         for provider_id, tenant_id, trial_id in rows:
-            await self.trial(TenantScope(provider_id, tenant_id), trial_id)
+            try:
+                await self.trial(TenantScope(provider_id, tenant_id), trial_id)
+            except Exception:  # one that cannot be looked at must not hide the others
+                _log.exception("trial.failed", tenant_id=tenant_id, trial_id=trial_id)
         return 0
 
     async def _store(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import func, select, update
@@ -12,8 +13,10 @@ from tests.support.clinic import Clinic, clear, clinic_at, told
 from spcore.db.scope import PlatformScope, ProviderScope
 from spcore.errors import NotFound
 from spsim.serve import Running
+from sptenants.doctor.examination import Examiner
 from sptenants.doctor.models import DoctorRun, ProbeOrder
 from sptenants.doctor.rows import Level
+from sptenants.doctor.service import Doctor
 from sptenants.notify.models import Notification
 from sptenants.orders.models import Order
 
@@ -82,6 +85,25 @@ async def test_B17_a_live_tenant_is_looked_at_again_once_a_night_has_passed(clin
     assert await doctor.run_due() == 1
     levels = await doctor.worst_of(PlatformScope("test"), [clinic.tenant.tenant_id])
     assert levels == {clinic.tenant.tenant_id: Level.WARN}
+
+
+class Stumbling:
+    """An examiner that breaks on whatever it is shown."""
+
+    async def examine(self, _subject: Any, *, live: bool) -> Any:
+        raise RuntimeError("nobody thought of this")
+
+
+async def test_D06_a_tenant_that_cannot_be_examined_waits_for_the_next_night_like_all_others(
+    clinic: Clinic,
+) -> None:
+    services, tenant_id = clinic.services, clinic.tenant.tenant_id
+    examiner = cast("Examiner", Stumbling())
+    doctor = Doctor(services.database, services.clock, examiner)
+
+    assert await doctor.run_due() == 1
+    assert await doctor.run_due() == 0, "it would stand at the head of the queue for ever"
+    assert await doctor.worst_of(PlatformScope("test"), [tenant_id]) == {}
 
 
 async def test_Y3_a_tenant_of_another_provider_does_not_exist(clinic: Clinic) -> None:
