@@ -64,7 +64,7 @@ def entries(services: Services, worker_id: str) -> tuple[Entry, ...]:
         Entry("refunds", 1.0, lambda: services.refund_healing.run_due(BATCH), is_due_work=True),
         Entry("double_payments", 30.0, lambda: services.double_payments.run_due(BATCH), is_due_work=True),
         Entry("outside_refunds", 30.0, services.outside_watch.run_due, is_due_work=True),
-        Entry("sums", 60.0, lambda: services.summing.run(BATCH), is_due_work=True),
+        Entry("sums", 15.0, lambda: services.summing.run(BATCH), is_due_work=True),
         Entry("visits", 15.0, services.visits.end_due),
         Entry("audit_heads", 300.0, services.audit_watch.log_heads),
         Entry("audit_check", 600.0, services.audit_watch.check_nightly),
