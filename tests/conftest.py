@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from tests.support.databases import postgres_url, sqlite_url
+from tests.support.databases import databases_made, drop_databases_since, postgres_url, sqlite_url
 
 from spcore.db.engine import Database
 
@@ -33,6 +33,14 @@ def _own_logging() -> Iterator[None]:
         logging.raiseExceptions = raising
         structlog.contextvars.clear_contextvars()
         structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _no_database_left() -> Iterator[None]:
+    """Thousands of tests would otherwise fill the disk; what a wider fixture made stays for the others."""
+    mark = databases_made()
+    yield
+    drop_databases_since(mark)
 
 
 class HeldClock:

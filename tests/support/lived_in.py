@@ -9,9 +9,9 @@ import shutil
 from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
-from tempfile import mkdtemp
 
 from tests.support.databases import sqlite_url
+from tests.support.scratch import scratch_folder
 from tests.support.shop import Shop, fill
 
 from spcore.db.engine import Database
@@ -32,7 +32,7 @@ async def move_in(database_url: str, now: datetime, plain_orders: int) -> Shop:
 
 
 async def _filled(now: datetime, plain_orders: int) -> tuple[Path, Shop]:
-    folder = Path(mkdtemp(prefix="wxsp-lived-in-"))
+    folder = scratch_folder("lived-in")
     return folder / "wxsp.db", await _fill(sqlite_url(folder), now, plain_orders)
 
 

@@ -6,13 +6,12 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from ipaddress import ip_address
-from pathlib import Path
-from tempfile import mkdtemp
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from tests.support.scratch import scratch_folder
 
 _LONG = timedelta(days=3650)
 
@@ -48,7 +47,7 @@ class Authority:
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        path = Path(mkdtemp(prefix="wxsp-tls-")) / "host.pem"
+        path = scratch_folder("tls") / "host.pem"
         path.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
