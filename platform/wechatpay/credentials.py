@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 from wechatpay.identifiers import AppId, MchId, SubMchId
+from wechatpay.v3.platform_keys import PlatformKeys
 
 
 class SignType(StrEnum):
@@ -38,7 +41,7 @@ class InvalidCredentials(ValueError):
         self.reason = reason
 
 
-_V2_KEY = re.compile(r"[0-9A-Za-z]{32}")
+_SYMMETRIC_KEY = re.compile(r"[0-9A-Za-z]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,37 @@ class V2Key:
     secret: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if _V2_KEY.fullmatch(self.secret) is None:
+        if _SYMMETRIC_KEY.fullmatch(self.secret) is None:
             raise InvalidCredentials("api_v2_key", "must be exactly 32 ASCII letters and digits")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiV3Key:
+    """One version of an API v3 key: it opens notifications and platform certificates (wechatpay-v3 1.5).
+
+    Exactly 32 ASCII letters and digits, used as bytes. Raises InvalidCredentials without the value.
+    """
+
+    version: int
+    secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if _SYMMETRIC_KEY.fullmatch(self.secret) is None:
+            raise InvalidCredentials("api_v3_key", "must be exactly 32 ASCII letters and digits")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class V3Key:
+    """What an API v3 call is signed with and its answer verified by: the provider's API certificate, by
+    `version` and `serial`, its private key, parsed once, and WeChat's keys (wechatpay-v3 1.2, 1.3)."""
+
+    version: int
+    serial: str
+    private_key: RSAPrivateKey = field(repr=False)
+    platform: PlatformKeys = field(repr=False)
+
+
+SigningKey = V2Key | V3Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +102,31 @@ class ClientCertificate:
     key_pem: bytes = field(repr=False)
 
 
+class _Signing:
+    """What both kinds of credentials say of their key."""
+
+    __slots__ = ()
+    key: SigningKey
+
+    @property
+    def v2_key(self) -> V2Key:
+        """The key of a v2 call. Raises InvalidCredentials for credentials of a v3 call."""
+        if not isinstance(self.key, V2Key):
+            raise InvalidCredentials("key", "an API v2 call is signed with an API v2 key")
+        return self.key
+
+    @property
+    def v3_key(self) -> V3Key:
+        """The key of a v3 call. Raises InvalidCredentials for credentials of a v2 call."""
+        if not isinstance(self.key, V3Key):
+            raise InvalidCredentials("key", "an API v3 call is signed with an API certificate's key")
+        return self.key
+
+
 @dataclass(frozen=True, slots=True)
-class PartnerCredentials:
-    """A service provider acting for one sub-merchant.
+class PartnerCredentials(_Signing):
+    """A service provider acting for one sub-merchant. `sign_type` is the algorithm of v2 and says nothing
+    about a v3 call, which is always signed by RSA.
 
     Raises InvalidCredentials for the kind `merchant` and for a `sub_mch_id` that is the
     provider's own number (the gateway: 子商户mchid不能与自身mchid相同).
@@ -83,7 +137,7 @@ class PartnerCredentials:
     appid: AppId
     sub_mch_id: SubMchId
     sub_appid: AppId | None
-    key: V2Key
+    key: SigningKey
     sign_type: SignType
 
     def __post_init__(self) -> None:
@@ -95,7 +149,7 @@ class PartnerCredentials:
             raise InvalidCredentials("sub_mch_id", "must differ from the provider's mch_id")
 
     def identity(self) -> dict[str, str]:
-        """Exactly the identity fields that leave on the wire."""
+        """Exactly the identity fields that leave on the wire of v2."""
         fields = {
             "appid": self.appid.text,
             "mch_id": self.mch_id.text,
@@ -117,12 +171,12 @@ class PartnerCredentials:
 
 
 @dataclass(frozen=True, slots=True)
-class MerchantCredentials:
+class MerchantCredentials(_Signing):
     """A plain merchant (普通商户) acting for itself; it has no sub fields at all."""
 
     mch_id: MchId
     appid: AppId
-    key: V2Key
+    key: SigningKey
     sign_type: SignType
 
     @property
@@ -131,7 +185,7 @@ class MerchantCredentials:
         return ProviderKind.MERCHANT
 
     def identity(self) -> dict[str, str]:
-        """Exactly the identity fields that leave on the wire."""
+        """Exactly the identity fields that leave on the wire of v2."""
         return {"appid": self.appid.text, "mch_id": self.mch_id.text}
 
     @property

@@ -279,10 +279,11 @@ def _scene(stored: list[str] | None) -> H5Scene | None:
 class Prepay:
     """An order is payable. `code_url` is there for NATIVE only, `h5_url` for H5 only.
 
-    `prepay_id` and `code_url` live two hours, `h5_url` five minutes (wechatpay-v2 2.6).
+    `prepay_id` is there for every order by v2, by v3 for JSAPI and APP alone (wechatpay-v3 2.1). It and
+    `code_url` live two hours, `h5_url` five minutes (wechatpay-v2 2.6).
     """
 
-    prepay_id: PrepayId
+    prepay_id: PrepayId | None
     code_url: str | None
     h5_url: str | None
     call: CallRecord

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from spcore.errors import Fault, InvalidInput, Text
+from spcore.providers.models import KeyKind
+from wechatpay.v3.platform_keys import PlatformKey
 
 MAX_PEM_BYTES = 64 * 1024
 MIN_RSA_BITS = 2048
@@ -90,6 +92,32 @@ def check_public_key(key_id: str, pem: bytes, *, pointer: str = "#") -> bytes:
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < MIN_RSA_BITS:
         raise InvalidInput(_not_rsa(f"{pointer}/pem"))
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def load_private_key(pem: bytes) -> rsa.RSAPrivateKey:
+    """Parse a stored private key. Raises ValueError when it is damaged or no RSA key."""
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError("not a private key") from error
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ValueError("not an RSA key")
+    return key
+
+
+def platform_key(kind: KeyKind, serial: str, pem: bytes, ends_at: datetime | None) -> PlatformKey:
+    """Parse one of WeChat's stored keys, which counts until `ends_at` at most. Raises ValueError."""
+    if kind is KeyKind.PLATFORM_CERTIFICATE:
+        certificate = x509.load_pem_x509_certificate(pem)
+        key: object = certificate.public_key()
+        until = certificate.not_valid_after_utc
+        begins_at: datetime | None = certificate.not_valid_before_utc
+        ends_at = until if ends_at is None else min(until, ends_at)
+    else:
+        key, begins_at = serialization.load_pem_public_key(pem), None
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise ValueError("not an RSA key")
+    return PlatformKey(serial, key, begins_at, ends_at)
 
 
 def _fault(pointer: str, code: str, zh: str, en: str) -> Fault:

@@ -30,12 +30,36 @@ class ProviderNotReady(DomainError):
         )
 
     @classmethod
+    def without_v3_key(cls) -> ProviderNotReady:
+        return cls(
+            Text(
+                "该服务商还没有 APIv3 密钥，微信的 APIv3 通知因此无法解密；"
+                "请在服务商的密钥页（或导入文件的 api_v3_key）中填写。",
+                "This provider has no APIv3 key yet, without which WeChat's notifications cannot be opened; "
+                "set it on its key page or import api_v3_key.",
+            )
+        )
+
+    @classmethod
+    def without_platform_key(cls) -> ProviderNotReady:
+        return cls(
+            Text(
+                "该服务商还没有微信支付公钥或平台证书，无法验证微信的应答；"
+                "请在密钥页（或导入文件的 wechatpay_public_keys）中填写公钥，或等待平台证书下载完成。",
+                "This provider has neither a WeChat Pay public key nor a platform certificate, so WeChat's "
+                "answers could not be verified; set a public key on its key page or import "
+                "wechatpay_public_keys, or wait until the platform certificates are fetched.",
+            )
+        )
+
+    @classmethod
     def without_certificate(cls) -> ProviderNotReady:
         return cls(
             Text(
-                "该服务商还没有 API 证书，退款和撤销都需要它；"
+                "该服务商还没有 API 证书，APIv3 的所有调用以及 APIv2 的退款和撤销都需要它；"
                 "请在导入文件的 client_cert_pem 和 client_key_pem 中填写。",
-                "This provider has no API certificate yet, which refunds and reversals need; "
+                "This provider has no API certificate yet, which every call by API v3 and the refunds and "
+                "reversals of API v2 need; "
                 "import client_cert_pem and client_key_pem.",
             )
         )

@@ -14,37 +14,25 @@ from sqlalchemy import Row, and_, select
 from spcore.clock import Clock
 from spcore.db.engine import Database
 from spcore.db.scope import ProviderScope
-from spcore.providers.certificates import split_bundle
+from spcore.providers.certificates import load_private_key, platform_key, split_bundle
 from spcore.providers.errors import ProviderNotReady
+from spcore.providers.held import V2Keys, V3Keys
 from spcore.providers.keys import key_context
 from spcore.providers.models import KeyKind, KeyState, Provider, ProviderKey
 from spcore.vault import Vault, VaultError
-from wechatpay.credentials import ClientCertificate, InvalidCredentials, V2Key
+from wechatpay.credentials import ApiV3Key, ClientCertificate, InvalidCredentials, V2Key, V3Key
+from wechatpay.v3.platform_keys import PlatformKey, PlatformKeys
 
 _log = structlog.get_logger(__name__)
 
-_Stored = Row[int, int, str, bytes, datetime | None, str | None, datetime | None]
-"""key_epoch, version, state, sealed, verify_until, label, not_after."""
-
-
-@dataclass(frozen=True, slots=True)
-class V2Keys:
-    """The API v2 keys of one provider that still count for something."""
-
-    signing: V2Key
-    retiring: tuple[tuple[V2Key, datetime], ...]
-    """Replaced keys, newest first, each with the moment until which it verifies."""
-
-    def verifying(self, now: datetime) -> tuple[V2Key, ...]:
-        """Return the keys a notification may be signed with at `now`, the active one first (K01, N05)."""
-        return (self.signing, *(key for key, until in self.retiring if now < until))
-
-    def version(self, number: int) -> V2Key | None:
-        """Return the active or retiring key of this version, None when it no longer counts."""
-        for key in (self.signing, *(key for key, _until in self.retiring)):
-            if key.version == number:
-                return key
-        return None
+_Stored = Row[int, str, int, str, bytes, datetime | None, str | None, datetime | None]
+"""key_epoch, kind, version, state, sealed, verify_until, label, not_after."""
+_OF_V3 = (
+    KeyKind.API_V3,
+    KeyKind.CLIENT_CERTIFICATE,
+    KeyKind.WECHATPAY_PUBLIC_KEY,
+    KeyKind.PLATFORM_CERTIFICATE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +53,7 @@ class Keyring:
         self._vault = vault
         self._clock = clock
         self._held: dict[str, tuple[int, V2Keys]] = {}
+        self._held_v3: dict[str, tuple[int, V3Keys]] = {}
         self._certificates: dict[str, tuple[int, _HeldCertificate]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.loads = 0
@@ -82,6 +71,21 @@ class Keyring:
             read_epoch, keys = await self._load(provider_id)
             self._held[provider_id] = (read_epoch, keys)
             return keys
+
+    async def v3(self, provider_id: str, epoch: int) -> V3Keys:
+        """Return what API v3 needs as of `epoch` or later, parsed; no statement when it is at hand.
+
+        Raises ProviderNotReady when an active key does not open (K08).
+        """
+        held = self._held_v3.get(provider_id)
+        if held is None or held[0] < epoch:
+            async with self._locks[provider_id]:
+                held = self._held_v3.get(provider_id)
+                if held is None or held[0] < epoch:
+                    rows = await self._stored(provider_id, *_OF_V3)
+                    held = (rows[0].key_epoch if rows else 0), self._open_v3(provider_id, rows)
+                    self._held_v3[provider_id] = held
+        return held[1]
 
     async def certificate(self, provider_id: str, epoch: int) -> ClientCertificate:
         """Return the active API certificate as of `epoch` or later; no statement when it is at hand.
@@ -114,12 +118,15 @@ class Keyring:
                 return row.key_epoch, self._certificate(provider_id, row)
         raise ProviderNotReady.without_certificate()
 
-    async def _stored(self, provider_id: str, kind: KeyKind) -> Sequence[_Stored]:
-        """Return the versions of one kind that still count, newest first."""
+    async def _stored(self, provider_id: str, *kinds: KeyKind) -> Sequence[_Stored]:
+        """Return the versions of these kinds that still count, newest first."""
         self.loads += 1
+        counting = (KeyState.ACTIVE.value, KeyState.RETIRING.value)
+        of_kinds = ProviderKey.kind.in_([kind.value for kind in kinds])
         query = (
             select(
                 Provider.key_epoch,
+                ProviderKey.kind,
                 ProviderKey.version,
                 ProviderKey.state,
                 ProviderKey.sealed,
@@ -127,8 +134,8 @@ class Keyring:
                 ProviderKey.label,
                 ProviderKey.not_after,
             )
-            .join(ProviderKey, and_(ProviderKey.provider_id == Provider.id, ProviderKey.kind == kind.value))
-            .where(Provider.id == provider_id, ProviderKey.state != KeyState.RETIRED.value)
+            .join(ProviderKey, and_(ProviderKey.provider_id == Provider.id, of_kinds))
+            .where(Provider.id == provider_id, ProviderKey.state.in_(counting))
             .order_by(ProviderKey.version.desc())
         )
         async with self._database.read(ProviderScope(provider_id)) as session:
@@ -146,6 +153,58 @@ class Keyring:
         if signing is None:
             raise ProviderNotReady.without_key()
         return V2Keys(signing, tuple(retiring))
+
+    def _open_v3(self, provider_id: str, rows: Sequence[_Stored]) -> V3Keys:
+        now = self._clock.now()
+        platform = PlatformKeys(
+            key for row in reversed(rows) if (key := self._platform_key(provider_id, row)) is not None
+        )
+        own, own_ends_at = None, None
+        opening: list[tuple[ApiV3Key, datetime | None]] = []
+        for row in sorted(rows, key=lambda row: row.state != KeyState.ACTIVE):
+            active = row.state == KeyState.ACTIVE
+            if row.kind == KeyKind.CLIENT_CERTIFICATE and active:
+                held = self._certificate(provider_id, row)
+                own_ends_at, pair = held.not_after, held.certificate
+                try:
+                    own = V3Key(pair.version, pair.serial, load_private_key(pair.key_pem), platform)
+                except ValueError:
+                    raise self._unreadable(provider_id, row, "not_a_key") from None
+            elif row.kind == KeyKind.API_V3 and (
+                active or (row.verify_until is not None and now < row.verify_until)
+            ):
+                opening.append((self._v3_key(provider_id, row), None if active else row.verify_until))
+        return V3Keys(own, own_ends_at, tuple(opening), platform)
+
+    def _platform_key(self, provider_id: str, row: _Stored) -> PlatformKey | None:
+        if row.kind not in {KeyKind.WECHATPAY_PUBLIC_KEY, KeyKind.PLATFORM_CERTIFICATE}:
+            return None
+        context = key_context(provider_id, row.kind, row.version)
+        try:
+            pem = self._vault.open(row.sealed, context)
+            return platform_key(KeyKind(row.kind), row.label or "", pem, row.verify_until)
+        except (VaultError, ValueError) as error:
+            # One of WeChat's keys less is a matter of its own serial; the others go on.
+            self._unreadable(provider_id, row, error.reason if isinstance(error, VaultError) else "not_a_key")
+            return None
+
+    def _v3_key(self, provider_id: str, row: _Stored) -> ApiV3Key:
+        context = key_context(provider_id, KeyKind.API_V3.value, row.version)
+        try:
+            return ApiV3Key(row.version, self._vault.open(row.sealed, context).decode("ascii"))
+        except (VaultError, UnicodeDecodeError, InvalidCredentials) as error:
+            reason = error.reason if isinstance(error, VaultError) else "not_a_key"
+            raise self._unreadable(provider_id, row, reason) from None
+
+    def _unreadable(self, provider_id: str, row: _Stored, reason: str) -> ProviderNotReady:
+        _log.error(
+            "keyring.unreadable_key",
+            provider_id=provider_id,
+            kind=row.kind,
+            version=row.version,
+            reason=reason,
+        )
+        return ProviderNotReady.unreadable_key()
 
     def _key(self, provider_id: str, version: int, sealed: bytes) -> V2Key:
         context = key_context(provider_id, KeyKind.API_V2.value, version)

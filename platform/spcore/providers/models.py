@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spcore.db.base import Model, owned_by
@@ -21,11 +22,14 @@ class KeyKind(StrEnum):
     API_V3 = "api_v3_key"
     CLIENT_CERTIFICATE = "client_certificate"
     WECHATPAY_PUBLIC_KEY = "wechatpay_public_key"
+    PLATFORM_CERTIFICATE = "platform_certificate"
 
 
 class KeyState(StrEnum):
-    """`active` signs and verifies; `retiring` only verifies, until `verify_until`; `retired` does neither."""
+    """`candidate` is tried and trusted with nothing; `active` signs and verifies; `retiring` only verifies,
+    until `verify_until`; `retired` does neither."""
 
+    CANDIDATE = "candidate"
     ACTIVE = "active"
     RETIRING = "retiring"
     RETIRED = "retired"
@@ -69,7 +73,7 @@ class ProviderKey(Model):
 
     __tablename__ = "provider_keys"
     __table_args__ = (
-        CheckConstraint("state IN ('active', 'retiring', 'retired')", name="state"),
+        CheckConstraint("state IN ('candidate', 'active', 'retiring', 'retired')", name="state"),
         CheckConstraint("version >= 1", name="version"),
         {"info": owned_by(provider="provider_id") | {"imported": True}},
     )
@@ -88,3 +92,78 @@ class ProviderKey(Model):
     not_after: Mapped[datetime | None]
     verify_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
+
+
+class KeyRehearsal(Model):
+    """One trial of a candidate before it takes over (acceptance B-13)."""
+
+    __tablename__ = "key_rehearsals"
+    __table_args__ = (
+        CheckConstraint("result IN ('passed', 'failed', 'unclear')", name="result"),
+        Index("ix_key_rehearsals_key", "provider_id", "kind", "version", "id"),
+        {"info": owned_by(provider="provider_id")},
+    )
+
+    provider_id: Mapped[str] = mapped_column(ForeignKey("service_providers.id"))
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    version: Mapped[int]
+    tried: Mapped[int]
+    """How many stored notifications it was tried against, and how many of them it opened or verified."""
+    passed: Mapped[int]
+    asked: Mapped[str]
+    """What came of the harmless question to WeChat: `accepted`, `refused`, `unclear` or `not_asked`."""
+    result: Mapped[str]
+    facts: Mapped[dict[str, Any]]
+    ran_by: Mapped[str]
+    ran_at: Mapped[datetime]
+
+
+class KeyUse(Model):
+    """How often one key was met within an hour, by whose word: for the move from certificate to public key
+    (acceptance B-15) and for the end of a replaced key (failure catalogue K02)."""
+
+    __tablename__ = "key_uses"
+    __table_args__ = (
+        CheckConstraint("channel IN ('answer', 'notification', 'request')", name="channel"),
+        {"info": owned_by(provider="provider_id")},
+    )
+
+    provider_id: Mapped[str] = mapped_column(ForeignKey("service_providers.id"), primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    """Serial number or id of what has one, the version in digits of what has none."""
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    uses: Mapped[int]
+    last_at: Mapped[datetime]
+
+
+class CertificateFetch(Model):
+    """When WeChat was last asked for a provider's platform certificates: at most once a minute (K03)."""
+
+    __tablename__ = "certificate_fetches"
+    __table_args__ = ({"info": owned_by(provider="provider_id")},)
+
+    provider_id: Mapped[str] = mapped_column(ForeignKey("service_providers.id"), primary_key=True)
+    asked_at: Mapped[datetime]
+    succeeded_at: Mapped[datetime | None]
+    result: Mapped[str]
+    """`asking`, `fetched`, `none` (the merchant number has only public keys), or why it failed."""
+    found: Mapped[int]
+
+
+class SecurityEcho(Model):
+    """One test message that WeChat was asked to send back, also as a notification (wechatpay-v3 1.11)."""
+
+    __tablename__ = "security_echoes"
+    __table_args__ = (
+        Index("ix_security_echoes_provider_id_id", "provider_id", "id"),
+        {"info": owned_by(provider="provider_id")},
+    )
+
+    provider_id: Mapped[str] = mapped_column(ForeignKey("service_providers.id"))
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """Is the message itself, so that a notification finds it."""
+    asked_at: Mapped[datetime]
+    notified_at: Mapped[datetime | None]

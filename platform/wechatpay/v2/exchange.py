@@ -97,7 +97,7 @@ async def ask(line: Line, credentials: Credentials, question: Question) -> Answe
 
 def _signed_body(credentials: Credentials, path: str, fields: Mapping[str, str]) -> bytes:
     try:
-        return envelope.build(signing.signed(path, fields, credentials.key, credentials.sign_type))
+        return envelope.build(signing.signed(path, fields, credentials.v2_key, credentials.sign_type))
     except envelope.UnsendableValue as error:
         raise InvalidRequest(
             error.field, "含有微信不接受的字符", "holds characters that WeChat does not take"
@@ -143,7 +143,7 @@ def _check_signature(fields: Mapping[str, str], credentials: Credentials) -> Non
     claimed = fields.get("sign_type")
     if claimed and claimed != credentials.sign_type.value:
         raise BadAnswerSignature
-    if not signing.verify(fields, credentials.key, credentials.sign_type):
+    if not signing.verify(fields, credentials.v2_key, credentials.sign_type):
         raise BadAnswerSignature
 
 

@@ -43,7 +43,7 @@ def for_official_account(
         "package": f"prepay_id={prepay_id}",
         "signType": credentials.sign_type.value,
     }
-    params["paySign"] = signing.sign(params, credentials.key, credentials.sign_type)
+    params["paySign"] = signing.sign(params, credentials.v2_key, credentials.sign_type)
     return params
 
 
@@ -63,7 +63,7 @@ def for_app(
         "noncestr": _checked(nonce, "noncestr"),
         "timestamp": str(int(now.timestamp())),
     }
-    params["sign"] = signing.sign(params, credentials.key, credentials.sign_type)
+    params["sign"] = signing.sign(params, credentials.v2_key, credentials.sign_type)
     return params
 
 

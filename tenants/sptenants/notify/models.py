@@ -47,6 +47,9 @@ class Notification(TenantOwned, Model):
     """`deferred` = genuine, but rule C6 f asks for a query before it counts."""
     reason: Mapped[str | None]
     key_version: Mapped[int | None]
+    """Of the API v2 key that it is signed with, or of the API v3 key that opens it."""
+    serial: Mapped[str | None]
+    """`Wechatpay-Serial` of an API v3 message: which of WeChat's keys it says it is signed with."""
     out_trade_no: Mapped[str | None]
     transaction_id: Mapped[str | None]
     order_id: Mapped[str | None]

@@ -13,7 +13,8 @@ from typing import Any, Literal, Protocol
 
 from spcore.errors import Text
 from spcore.providers.errors import ProviderNotReady
-from spcore.providers.keyring import Keyring, V2Keys
+from spcore.providers.held import V2Keys
+from spcore.providers.keyring import Keyring
 from spcore.providers.profile import ProviderProfile
 from sptenants.orders import timeline
 from sptenants.orders.records import AttemptRecord, OrderRecord
@@ -127,7 +128,8 @@ class Line:
             return Placing("refused", None, failure_of(error), bad_call(error))
         except (UnknownOutcome, NotSent) as error:
             return Placing("unknown", None, None, bad_call(error))
-        return Placing("prepaid", prepay, None, timeline.call(prepay.call, prepay_id=prepay.prepay_id.text))
+        prepay_id = prepay.prepay_id.text if prepay.prepay_id else None
+        return Placing("prepaid", prepay, None, timeline.call(prepay.call, prepay_id=prepay_id))
 
     async def charge(self, case: Case, auth_code: AuthCode) -> Charging:
         """Charge a payment code, once: whatever comes of it, the same order is never charged again."""

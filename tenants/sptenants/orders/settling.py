@@ -169,7 +169,7 @@ class Settler:
         if attempt is None or prepay is None:
             raise ValueError("a prepay_id belongs to an attempt")
         fresh: dict[str, Any] = {
-            "prepay_id": prepay.prepay_id.text,
+            "prepay_id": prepay.prepay_id.text if prepay.prepay_id else None,
             "prepay_at": now,
             "code_url": prepay.code_url,
             "h5_url": prepay.h5_url,

@@ -1,0 +1,64 @@
+"""What a keyring hands out: the keys of one provider that still count for something, immutable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from spcore.providers.errors import ProviderNotReady
+from wechatpay.credentials import ApiV3Key, V2Key, V3Key
+from wechatpay.v3.platform_keys import PlatformKeys
+
+
+@dataclass(frozen=True, slots=True)
+class V2Keys:
+    """The API v2 keys of one provider that still count for something."""
+
+    signing: V2Key
+    retiring: tuple[tuple[V2Key, datetime], ...]
+    """Replaced keys, newest first, each with the moment until which it verifies."""
+
+    def verifying(self, now: datetime) -> tuple[V2Key, ...]:
+        """Return the keys a notification may be signed with at `now`, the active one first (K01, N05)."""
+        return (self.signing, *(key for key, until in self.retiring if now < until))
+
+    def version(self, number: int) -> V2Key | None:
+        """Return the active or retiring key of this version, None when it no longer counts."""
+        for key in (self.signing, *(key for key, _until in self.retiring)):
+            if key.version == number:
+                return key
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class V3Keys:
+    """Everything API v3 needs of one provider, parsed. A part that is missing or has ended is an error only
+    where it is needed: an expired certificate must not keep notifications out (failure catalogue K05)."""
+
+    own: V3Key | None
+    """The active API certificate with WeChat's keys; it ends at `own_ends_at`."""
+    own_ends_at: datetime | None
+    opening_keys: tuple[tuple[ApiV3Key, datetime | None], ...]
+    """API v3 keys, the active one first; a replaced one with the moment until which it opens (K02)."""
+    platform: PlatformKeys
+
+    def signing(self, now: datetime) -> V3Key:
+        """Return what calls are signed with. Raises ProviderNotReady without a certificate that counts, and
+        without any of WeChat's keys, by which no answer could be believed."""
+        if self.own is None or self.own_ends_at is None:
+            raise ProviderNotReady.without_certificate()
+        if self.own_ends_at <= now:
+            raise ProviderNotReady.expired_certificate()
+        if not len(self.platform):
+            raise ProviderNotReady.without_platform_key()
+        return self.own
+
+    def opening(self, now: datetime) -> tuple[ApiV3Key, ...]:
+        """Return the API v3 keys that a notification may be encrypted with at `now`, the active one first.
+
+        Raises ProviderNotReady when there is none.
+        """
+        keys = tuple(key for key, until in self.opening_keys if until is None or now < until)
+        if not keys:
+            raise ProviderNotReady.without_v3_key()
+        return keys
