@@ -42,7 +42,7 @@ _tail = _Tail()
 
 def new_ulid(at: datetime | None = None) -> str:
     """Return 26 Crockford base32 characters whose first ten are the moment `at` (default: now)."""
-    milliseconds = int((at or datetime.now(UTC)).timestamp() * 1000)
+    milliseconds = ((at or datetime.now(UTC)) - _EPOCH) // _MILLISECOND
     tail = _tail.after(milliseconds)
     return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + tail.to_bytes(10, "big")))
 

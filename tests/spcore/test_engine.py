@@ -72,17 +72,19 @@ async def test_T07_a_pooled_connection_carries_no_scope_into_its_next_transactio
     settings = text(
         "SELECT current_setting('wxsp.tenant_id', true) AS tenant,"
         " current_setting('wxsp.provider_id', true) AS provider,"
-        " current_setting('transaction_read_only') AS read_only"
+        " current_setting('transaction_read_only') AS read_only,"
+        " current_setting('max_parallel_workers_per_gather') AS processes"
     ).execution_options(**{GUARD_OPTION: True})
     async with database.read(house.tenants[0]) as session:
         bound = (await session.execute(settings)).one()
-    assert bound == (house.tenants[0].tenant_id, house.provider.provider_id, "on")
+    assert bound == (house.tenants[0].tenant_id, house.provider.provider_id, "on", "0")
     with pytest.raises(ZeroDivisionError):
         async with database.write(house.tenants[0]):
             raise ZeroDivisionError
     async with database.write(DoorScope()) as session:
         left = (await session.execute(settings)).one()
     assert (left.tenant or "", left.provider or "", left.read_only) == ("", "", "off")
+    assert left.processes != "0"
     await database.close()
 
 

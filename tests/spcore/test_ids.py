@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from ulid import ULID
 
-from spcore.ids import is_id, new_id, new_ulid
+from spcore.ids import is_id, least_id, new_id, new_ulid
 
 MOMENT = datetime(2026, 11, 21, 12, 50, tzinfo=UTC)
 
@@ -17,6 +17,12 @@ def test_ids_made_later_sort_later_also_within_one_millisecond() -> None:
 
     assert made == sorted(made)
     assert len(set(made)) == 500
+
+
+def test_the_least_id_of_a_moment_parts_what_was_made_before_it_from_the_rest() -> None:
+    for step in range(1000):
+        at = MOMENT + timedelta(milliseconds=step)
+        assert least_id("ord", at) <= new_id("ord", at) < least_id("ord", at + timedelta(milliseconds=1))
 
 
 def test_T11_neighbours_of_one_millisecond_lie_far_apart() -> None:

@@ -8,6 +8,10 @@ import asyncpg
 from tests.support.databases import admin_dsn
 from tests.support.shop import Shop
 
+from spcore.clock import Clock
+from spcore.db.engine import Database
+from sptenants.orders.summing import Summing
+
 _TIME = " || ".join(
     f"substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', ((ms >> {5 * place}) & 31)::int + 1, 1)"
     for place in range(9, -1, -1)
@@ -66,5 +70,19 @@ async def add_orders(url: str, shop: Shop, count: int, now: datetime, every_s: f
             timeout=900,
         )
         await admin.execute("VACUUM (ANALYZE) orders", timeout=900)
+    finally:
+        await admin.close()
+
+
+async def sum_anew(url: str, database: Database, clock: Clock) -> None:
+    """Make the sums of all these orders, in place of those of the shop, whose past days are made up."""
+    admin = await asyncpg.connect(**admin_dsn(url))
+    try:
+        await admin.execute("TRUNCATE order_sums, order_sums_mark")
+        summing = Summing(database, clock)
+        while await summing.run():
+            pass
+        # As autovacuum does in time: what was summed several times over would be read as dead rows.
+        await admin.execute("VACUUM (ANALYZE)", timeout=900)
     finally:
         await admin.close()

@@ -17,6 +17,10 @@ from spcore.db.scope import Scope
 
 Dialect = Literal["sqlite", "postgresql"]
 
+# What a page reads is cut off after a few rows of an index. On a large table PostgreSQL would still start
+# processes to share that work, which takes longer than the work.
+_READING = {"transaction_read_only": "on", "max_parallel_workers_per_gather": "0"}
+
 
 class Database:
     """The way to a database: `read` and `write` open one transaction each, always inside a scope.
@@ -94,7 +98,7 @@ async def _commit(session: AsyncSession, connection: AsyncConnection) -> None:
 async def _bind_scope(session: AsyncSession, scope: Scope, *, writes: bool) -> None:
     # One statement for all settings; local to the transaction, so that a pooled connection carries nothing
     # over to the next tenant (failure catalogue T07).
-    settings = scope.settings() | ({} if writes else {"transaction_read_only": "on"})
+    settings = scope.settings() | ({} if writes else _READING)
     calls = ", ".join(f"set_config(:k{i}, :v{i}, true)" for i in range(len(settings)))
     values: dict[str, str] = {}
     for i, (key, value) in enumerate(settings.items()):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -34,7 +34,6 @@ Also = Callable[[ReadScope, Any], ColumnElement[bool]]
 """A condition that a room above knows: made for a scope and for the columns `tenant_id` and `id`."""
 
 _NO_FEN: ColumnElement[int] = literal_column("0")
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Tab(StrEnum):
@@ -59,6 +58,8 @@ _STATUSES = {
 class OrderFilter:
     """What to show. Times are aware and half-open `[created_from, created_to)`; amounts are fen, inclusive.
 
+    Times count to the millisecond, as ids know them.
+
     `number` finds exactly, by our id or by any of the order numbers, those of earlier attempts among them.
     """
 
@@ -78,9 +79,9 @@ class OrderFilter:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it names nothing but a span of time and whose orders are meant."""
+        """Whether it names nothing but a tab, a span of time and whose orders are meant."""
         named = (self.status, self.merchant_order_no, self.number, *self._looked_at)
-        return self.tab is Tab.ALL and all(value is None for value in named)
+        return all(value is None for value in named)
 
     @property
     def is_known_to_indexes(self) -> bool:
@@ -106,7 +107,9 @@ def within(scope: ReadScope, model: Any = Order) -> tuple[ColumnElement[bool], .
 def named(wanted: OrderFilter) -> list[ColumnElement[bool]]:
     """Return what holds for every entry: whose orders, and of which time.
 
-    An order's id says when it was made, so that a span of time is a stretch of the list.
+    An order's id says when it was made, so that a span of time is a stretch of the list. `created_at` is left
+    out of it: it says the same once more, and PostgreSQL, which takes the two for independent, would expect
+    so few orders that it reads and sorts the whole span instead of the newest of it.
     """
     equal = {
         Order.provider_id: wanted.provider_id,
@@ -115,9 +118,9 @@ def named(wanted: OrderFilter) -> list[ColumnElement[bool]]:
     }
     conditions = [column == value for column, value in equal.items() if value is not None]
     if (begin := wanted.created_from) is not None:
-        conditions += [Order.id >= least_id("ord", begin), Order.created_at >= begin]
+        conditions.append(Order.id >= least_id("ord", begin))
     if (end := wanted.created_to) is not None:
-        conditions += [Order.id < least_id("ord", end + _MILLISECOND), Order.created_at < end]
+        conditions.append(Order.id < least_id("ord", end))
     return conditions
 
 

@@ -160,7 +160,7 @@ async def _live(
 ) -> Sequence[Sequence[Any]]:
     """Sum the orders of one provider by tenant and app."""
     paid = Order.status == OrderStatus.PAID
-    settled = and_(Attempt.prepay_id.is_not(None), Order.created_at <= now - YOUNG)
+    settled = and_(Attempt.prepay_at.is_not(None), Order.created_at <= now - YOUNG)
     counted = {
         "created": func.count(),
         "paid_count": _count(paid),

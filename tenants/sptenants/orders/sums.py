@@ -50,7 +50,7 @@ COUNTED = (
 class Sums:
     """Sums over orders by the moment they were created.
 
-    `settled_of` are the orders that obtained a prepay_id, young ones left out; `settled_paid` those of them
+    `settled_of` are the orders that became payable, young ones left out; `settled_paid` those of them
     that were paid. `refunded_amount` is what was refunded of these orders at any time since.
     """
 

@@ -15,7 +15,7 @@ from sptenants.orders import figures
 from sptenants.orders.figures import Count
 from sptenants.orders.filters import OrderFilter, Tab
 from sptenants.orders.summing import Summing
-from wechatpay.gateway import TradeType
+from wechatpay.gateway import TradeState, TradeType
 from wechatpay.money import Fen
 
 PLATFORM = PlatformScope("test")
@@ -119,6 +119,72 @@ async def test_tabs_and_figures_count_what_the_filter_shows(
     assert known[Tab.ALL] == Count(4, capped=False, about=True)
     assert known[Tab.UNPAID] == Count(3, capped=False, about=True)
     assert known[Tab.PAID] == Count(1, capped=False)
+
+
+async def test_what_the_sums_know_to_be_many_is_not_counted_again(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("COUNT_CAP", "LIVE_CAP"):
+        monkeypatch.setattr(figures, limit, 1)
+    for number in range(2):
+        await till.tell(await till.paid_body(await till.placed(f"paid{number}")))
+    late = await till.placed("late")
+    till.clock.advance(minutes=6)
+    await till.orders.close(till.scope, late.id, Actor("person", "per_1", "王敏"))
+    assert late.out_trade_no is not None
+    till.wechat.books[late.out_trade_no].state = TradeState.NOTPAY
+    await till.tell(await till.paid_body(late))
+    till.clock.advance(minutes=31)
+    summing = Summing(till.database, till.clock)
+    while await summing.run():
+        pass
+    summed_at = till.clock.now()
+    till.clock.advance(seconds=30)
+    for number in range(2):
+        await till.placed(f"unpaid{number}")
+
+    counts = await till.reader.tabs(till.scope, OrderFilter())
+    assert counts[Tab.ALL] == Count(3, capped=False, about=True)
+    assert counts[Tab.PAID] == Count(3, capped=False, about=True)
+    # Work to be done is counted as it is, and sums that know of less are no upper limit.
+    assert counts[Tab.UNPAID] == Count(1, capped=False, about=True)
+    assert counts[Tab.ATTENTION] == Count(1, capped=False)
+
+    paid = await till.reader.figures(till.scope, OrderFilter(tab=Tab.PAID))
+    assert (paid.paid_count, paid.paid_amount, paid.as_of) == (3, Fen(3 * 12800), summed_at)
+    assert (paid.paid_of, paid.success_per_10000, paid.attention) == (3, 10_000, 1)
+    unpaid = await till.reader.figures(till.scope, OrderFilter(tab=Tab.UNPAID))
+    assert (unpaid.paid_count, unpaid.attention, unpaid.as_of) == (0, 0, None)
+
+
+async def test_a_filter_that_no_index_knows_counts_among_the_newest_orders(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid = await till.placed("paid")
+    await till.tell(await till.paid_body(paid))
+    wrong = await till.placed("wrong")
+    await till.tell(await till.paid_body(wrong, amount=1))
+    for number in range(3):
+        till.clock.advance(seconds=1)
+        await till.placed(f"cheap{number}", amount=Fen(100))
+    dear = OrderFilter(amount_from=12800)
+    counts = await till.reader.tabs(till.scope, dear)
+    assert list(counts) == list(Tab)
+    assert {tab: count.value for tab, count in counts.items() if count.value} == {
+        Tab.ALL: 2,
+        Tab.PAID: 1,
+        Tab.UNPAID: 1,
+        Tab.ATTENTION: 1,
+    }
+    assert not any(count.capped for count in counts.values())
+    assert not (await till.reader.figures(till.scope, dear)).newest
+    monkeypatch.setattr(figures, "LOOKS_AT", 3)
+    counts = await till.reader.tabs(till.scope, dear)
+    # The paid one is the oldest and no longer looked at; what is wrong is found whatever its age.
+    assert (counts[Tab.ALL], counts[Tab.PAID]) == (Count(1, capped=True), Count(0, capped=True))
+    assert counts[Tab.ATTENTION] == Count(1, capped=False)
+    strip = await till.reader.figures(till.scope, dear)
+    assert (strip.paid_count, strip.newest) == (0, True)
 
 
 async def test_the_success_rate_leaves_out_orders_younger_than_half_an_hour(till: Till) -> None:
