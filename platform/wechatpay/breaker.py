@@ -8,10 +8,13 @@ reset anything. Source: failure catalogue G06, G07.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+import httpx
 
 from wechatpay.errors import NotSent, UnknownOutcome, WechatPayError
-from wechatpay.transport import Line, RawAnswer
+from wechatpay.transport import JsonLine, Line, RawAnswer
 
 FAILURES_TO_OPEN = 10
 REST_S = 5.0
@@ -70,7 +73,7 @@ class Breaker:
 
 
 class GuardedLine:
-    """A line behind a breaker."""
+    """A line of API v2 behind a breaker."""
 
     def __init__(self, line: Line, breaker: Breaker) -> None:
         self._line = line
@@ -80,17 +83,58 @@ class GuardedLine:
         self, path: str, body: bytes, *, deadline_s: float | None = None, repeatable: bool = True
     ) -> RawAnswer:
         """See Line.post_xml. Also raises NotSent("circuit_open"), at once."""
-        probe = self._breaker.enter()
-        healthy: bool | None = None
-        try:
-            answer = await self._line.post_xml(path, body, deadline_s=deadline_s, repeatable=repeatable)
-            healthy = answer.status < 500
-        except WechatPayError as error:
-            healthy = False if _is_failure(error) else None
-            raise
-        finally:
-            self._breaker.leave(healthy=healthy, probe=probe)
-        return answer
+        return await _guarded(
+            self._breaker,
+            lambda: self._line.post_xml(path, body, deadline_s=deadline_s, repeatable=repeatable),
+        )
+
+
+class GuardedJsonLine:
+    """A line of API v3 behind a breaker."""
+
+    def __init__(self, line: JsonLine, breaker: Breaker) -> None:
+        self._line = line
+        self._breaker = breaker
+
+    async def send_json(
+        self,
+        method: str,
+        target: str,
+        body: bytes,
+        *,
+        auth: httpx.Auth,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        deadline_s: float | None = None,
+        repeatable: bool = True,
+    ) -> RawAnswer:
+        """See JsonLine.send_json. Also raises NotSent("circuit_open"), at once."""
+        return await _guarded(
+            self._breaker,
+            lambda: self._line.send_json(
+                method,
+                target,
+                body,
+                auth=auth,
+                headers=headers,
+                deadline_s=deadline_s,
+                repeatable=repeatable,
+            ),
+        )
+
+
+async def _guarded(breaker: Breaker, call: Callable[[], Awaitable[RawAnswer]]) -> RawAnswer:
+    probe = breaker.enter()
+    healthy: bool | None = None
+    try:
+        answer = await call()
+        # API v3 refuses with statuses that elsewhere mean a host in trouble.
+        healthy = answer.status < 500 or answer.told_code is not None
+    except WechatPayError as error:
+        healthy = False if _is_failure(error) else None
+        raise
+    finally:
+        breaker.leave(healthy=healthy, probe=probe)
+    return answer
 
 
 def _is_failure(error: WechatPayError) -> bool:

@@ -21,7 +21,8 @@ class CallRecord:
 
     `elapsed_ms` is wall time in milliseconds over all hosts tried. `http_status` and the fields
     after it are None as far as the answer did not get there; `request_id` is WeChat's own, and
-    `server_time` what its host says the time is.
+    `server_time` what its host says the time is. `serial` is the key of WeChat's that an answer of
+    API v3 was verified with.
     """
 
     operation: str
@@ -34,6 +35,7 @@ class CallRecord:
     err_code: str | None = None
     err_message: str | None = None
     server_time: datetime | None = None
+    serial: str | None = None
 
 
 def time_told(date_header: str | None) -> datetime | None:

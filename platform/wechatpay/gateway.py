@@ -57,7 +57,7 @@ _APP_ID = re.compile(r"[0-9A-Za-z_.\-]{1,128}")
 
 
 class TradeType(StrEnum):
-    """How the payer pays. The value is our API's word; `wire` is v2's."""
+    """How the payer pays. The value is our API's word; `wire` is WeChat's in a message."""
 
     JSAPI = "JSAPI"
     NATIVE = "NATIVE"
@@ -67,12 +67,12 @@ class TradeType(StrEnum):
 
     @property
     def wire(self) -> str:
-        """The text in a v2 message: H5 is called MWEB there."""
+        """The text in a message, of v3's answers too: H5 is called MWEB there."""
         return "MWEB" if self is TradeType.H5 else self.value
 
     @classmethod
     def from_wire(cls, text: str) -> TradeType:
-        """Read v2's text. Raises ValueError for a type we do not know."""
+        """Read WeChat's text. Raises ValueError for a type we do not know."""
         return cls.H5 if text == "MWEB" else cls(text)
 
 
@@ -384,5 +384,8 @@ class Gateway(Protocol):
     async def query_refunds(
         self, credentials: Credentials, out_trade_no: OutTradeNo, offset: int = 0
     ) -> RefundsOfOrder:
-        """Ask for an order's refunds, skipping `offset` of them. Refused REFUNDNOTEXIST without any."""
+        """Ask for an order's refunds, skipping `offset` of them. Refused REFUNDNOTEXIST without any.
+
+        API v3 has no such call: Refused NOT_OFFERED at the return level, and nothing is sent.
+        """
         ...

@@ -8,15 +8,18 @@ from collections.abc import Iterable
 HIDDEN = "••••"
 
 _NEVER_SHOWN = frozenset(
-    {"sign", "paysign", "pay_sign", "signature", "nonce_str", "noncestr", "auth_code", "key"}
+    {"sign", "paysign", "pay_sign", "signature", "nonce_str", "noncestr", "nonce", "auth_code", "key"}
 )
-_OPENIDS = frozenset({"openid", "sub_openid", "unionid"})
-_ENCRYPTED = frozenset({"req_info"})
+_OPENIDS = frozenset({"openid", "sub_openid", "sp_openid", "unionid"})
+_ENCRYPTED = frozenset({"req_info", "ciphertext"})
 _ELEMENT = re.compile(r"<([A-Za-z_]\w{0,63})>(?:<!\[CDATA\[(.*?)\]\]>|([^<]*))(?=</|\Z|<)", re.DOTALL)
 _OPENID = re.compile(r"\bo[0-9A-Za-z_-]{27}\b")
 _LONG_HEX = re.compile(r"[0-9A-Fa-f]{31,}")
 _LONG_RUN = re.compile(r"[0-9A-Za-z+/=_-]{40,}")
 _DIGITS = re.compile(r"[0-9]+")
+# A signature of API v2 has 32 or 64 hex digits, and so no serial number may have.
+_SERIAL = re.compile(r"PUB_KEY_ID_[0-9A-Za-z]{1,50}|[0-9A-Fa-f]{8,31}|[0-9A-Fa-f]{33,40}")
+_MAX_SERIAL = 64
 
 
 def mask_openid(openid: str) -> str:
@@ -41,6 +44,11 @@ def mask_shapes(text: str) -> str:
     text = _OPENID.sub(lambda found: mask_openid(found[0]), text)
     text = _LONG_HEX.sub(lambda found: found[0] if _DIGITS.fullmatch(found[0]) else HIDDEN, text)
     return _LONG_RUN.sub(lambda found: found[0] if _DIGITS.fullmatch(found[0]) else HIDDEN, text)
+
+
+def mask_serial(serial: str) -> str:
+    """Return a key's id or a certificate's serial number; what has neither form may be anything."""
+    return serial if _SERIAL.fullmatch(serial) else mask_shapes(serial)[:_MAX_SERIAL]
 
 
 def mask_fields(fields: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

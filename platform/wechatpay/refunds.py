@@ -9,7 +9,7 @@ from typing import Any
 
 from wechatpay.call import CallRecord
 from wechatpay.errors import InvalidRequest
-from wechatpay.identifiers import OutRefundNo, OutTradeNo, RefundId, TransactionId
+from wechatpay.identifiers import MchId, OutRefundNo, OutTradeNo, RefundId, SubMchId, TransactionId
 from wechatpay.money import MAX_AMOUNT, Fen
 from wechatpay.text import check_notify_url, is_sendable
 from wechatpay.v2.signing import neutralise
@@ -136,3 +136,26 @@ class RefundsOfOrder:
     total_count: int
     refunds: tuple[RefundState, ...]
     call: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRefund:
+    """What a genuine refund notification of API v3 says. Still to be compared with the refund's row.
+
+    `amount` is this refund's, `total` the order's; `success_at` (UTC) is there for SUCCESS alone.
+    `sub_mch_id` is None for a plain merchant, and may be for a provider's: WeChat writes both shapes
+    (wechatpay-v3 3.3). `key_version` is that of the API v3 key that opened it.
+    """
+
+    mch_id: MchId
+    sub_mch_id: SubMchId | None
+    out_trade_no: OutTradeNo
+    transaction_id: TransactionId
+    out_refund_no: OutRefundNo
+    refund_id: RefundId
+    status: RefundStatus
+    amount: Fen
+    total: Fen
+    success_at: datetime | None
+    recv_account: str | None
+    key_version: int

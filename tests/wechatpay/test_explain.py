@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from wechatpay import explain as explanations
 from wechatpay.explain import Who, all_explanations, explain
 from wechatpay.gateway import TradeState
 
@@ -17,6 +19,12 @@ COMMON = (
     "SYSTEMERROR SIGNERROR XML_FORMAT_ERROR POST_DATA_EMPTY REQUIRE_POST_METHOD NOT_UTF8 LACK_PARAMS "
     "PARAM_ERROR INVALID_REQUEST APPID_NOT_EXIST MCHID_NOT_EXIST APPID_MCHID_NOT_MATCH NOAUTH "
     "FREQUENCY_LIMITED FREQUENCE_LIMITED CERT_ERROR"
+)
+V3 = (
+    "SYSTEM_ERROR SYSTEMERROR SERVICE_UNAVAILABLE BANK_ERROR BANKERROR BIZ_ERR_NEED_RETRY BIZERR_NEED_RETRY "
+    "SIGN_ERROR SIGNERROR PARAM_ERROR INVALID_REQUEST NO_AUTH NOAUTH RULE_LIMIT RULELIMIT FREQUENCY_LIMITED "
+    "RATELIMIT_EXCEEDED RATELIMIT_EXCEED FREQUENCY_LIMIT_EXCEED MCH_NOT_EXISTS MCHID_NOT_EXIST "
+    "APPID_MCHID_NOT_MATCH NOT_FOUND"
 )
 CODES = {
     "unifiedorder": f"{COMMON} ORDERPAID ORDERCLOSED OUT_TRADE_NO_USED NOTENOUGH",
@@ -30,6 +38,16 @@ CODES = {
     "ORDERNOTEXIST INVALID_TRANSACTIONID REFUND_FEE_MISMATCH USER_ACCOUNT_ABNORMAL ERROR",
     "refundquery": f"{COMMON} REFUNDNOTEXIST INVALID_TRANSACTIONID",
     "jscode2session": "-1 40029 40163 45011 40226 40013 40125 41002 41004 41008",
+    "v3.prepay": f"{V3} ORDER_PAID ORDERPAID ORDER_CLOSED ORDERCLOSED OUT_TRADE_NO_USED OPENID_MISMATCH "
+    "ACCOUNT_ERROR NOT_ENOUGH NOTENOUGH TRADE_ERROR",
+    "v3.query": f"{V3} ORDER_NOT_EXIST ORDERNOTEXIST RESOURCE_NOT_EXISTS TRADE_ERROR INVALID_TRANSACTIONID",
+    "v3.close": f"{V3} ORDER_PAID ORDERPAID ORDER_CLOSED ORDERCLOSED ORDER_NOT_EXIST ORDERNOTEXIST "
+    "RESOURCE_NOT_EXISTS TRADE_ERROR",
+    "v3.refund": f"{V3} NOT_ENOUGH NOTENOUGH USER_ACCOUNT_ABNORMAL REQUEST_BLOCKED RESOURCE_NOT_EXISTS "
+    "ORDER_NOT_EXIST ORDERNOTEXIST TRADE_OVERDUE REFUND_FEE_MISMATCH",
+    "v3.refund_query": f"{V3} RESOURCE_NOT_EXISTS REFUNDNOTEXIST",
+    "v3.certificates": f"{V3} RESOURCE_NOT_EXISTS",
+    "v3.echo": V3,
     "requestPayment": "ok cancel fail",
     "trade_state": " ".join(TradeState),
 }
@@ -52,6 +70,16 @@ def test_no_entry_has_an_empty_or_unfinished_text() -> None:
             assert chinese.endswith("。"), entry
         for english in (entry.cause_en, entry.fix_en):
             assert re.fullmatch(r"[A-Z][ -~]+\.", english), entry
+
+
+def test_no_code_of_a_call_is_described_twice() -> None:
+    tables = sorted(Path(explanations.__file__).parent.glob("explain*.toml"))
+    rows = [row for table in tables for row in tomllib.loads(table.read_text(encoding="utf-8"))["entry"]]
+    plain = [
+        (api, code) for row in rows if "message" not in row for api in row["api"] for code in row["code"]
+    ]
+    assert len(plain) > 200
+    assert [one for one in plain if plain.count(one) > 1] == []
 
 
 @pytest.mark.parametrize(
@@ -99,6 +127,42 @@ def test_a_re_entry_with_other_values_is_not_a_final_refusal() -> None:
 
 
 @pytest.mark.parametrize(
+    ("api", "code", "message", "part", "outcome"),
+    [
+        ("v3.prepay", "PARAM_ERROR", "受理关系不存在", "does not belong", "refused"),
+        ("v3.prepay", "INVALID_REQUEST", "子商户mchid不能与自身mchid相同", "own number", "refused"),
+        ("v3.query", "INVALID_REQUEST", "子商户号和订单信息不匹配", "another sub-merchant", "refused"),
+        ("v3.query", "INVALID_REQUEST", "商户号和订单不匹配", "another sub-merchant", "refused"),
+        ("v3.prepay", "PARAM_ERROR", "缺少openid", "openid", "refused"),
+        ("v3.prepay", "INVALID_REQUEST", "商户订单号重复，但参数不一致", "other parameters", "unknown"),
+        ("v3.prepay", "RULE_LIMIT", "此商家的收款功能已被限制", "restricted", "refused"),
+        (
+            "v3.prepay",
+            "SIGN_ERROR",
+            "Http头Authorization中的timestamp与发起请求的时间不得超过5分钟",
+            "five minutes",
+            "refused",
+        ),
+        ("v3.refund", "SIGN_ERROR", "签名错误，请检查后再试", "API certificate", "retry"),
+        ("v3.prepay", "APPID_MCHID_NOT_MATCH", "sub_appid与sub_mchid不匹配", "sub_appid", "refused"),
+        ("v3.prepay", "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配", "not linked", "refused"),
+        ("v3.refund", "INVALID_REQUEST", "订单金额或退款金额与之前请求不一致", "other parameters", "unknown"),
+        ("v3.refund", "INVALID_REQUEST", "退款过于频繁，请稍后再试", "within a minute", "retry"),
+        ("v3.refund", "INVALID_REQUEST", "申请退款金额大于可退金额", "exceeds", "refused"),
+        ("v3.refund", "FREQUENCY_LIMITED", "频率超限", "took this one on", "unknown"),
+        ("v3.query", "FREQUENCY_LIMITED", "频率超限", "did not accept", "retry"),
+    ],
+)
+def test_what_wechat_says_beside_a_code_of_v3_is_recognised(
+    api: str, code: str, message: str, part: str, outcome: str
+) -> None:
+    found = explain(api, code, message)
+    assert found is not None
+    assert part in found.cause_en
+    assert found.outcome == outcome
+
+
+@pytest.mark.parametrize(
     ("api", "codes", "outcome"),
     [
         pytest.param("micropay", "USERPAYING SYSTEMERROR BANKERROR", "unknown", id="micropay: open"),
@@ -123,7 +187,7 @@ def test_what_a_code_says_of_the_money(api: str, codes: str, outcome: str) -> No
 
 def test_no_fix_for_a_refund_ever_asks_for_another_number_while_it_is_open() -> None:
     for entry in all_explanations():
-        if entry.api == "refund" and entry.outcome != "refused":
+        if entry.api in {"refund", "v3.refund"} and entry.outcome != "refused":
             assert "new refund" not in entry.fix_en, entry.code
 
 
@@ -158,7 +222,7 @@ def test_an_unheard_of_code_has_no_explanation() -> None:
 # --- the catalogue is complete (B-2) -----------------------------------------------------------------------
 
 SIMULATOR = Path(__file__).resolve().parents[2] / "platform" / "spsim"
-OPERATIONS = ("unifiedorder", "micropay", "orderquery", "closeorder", "reverse", "refund", "refundquery")
+OPERATIONS = tuple(api for api in CODES if api not in {"jscode2session", "requestPayment", "trade_state"})
 _MENU = re.compile("服务商平台|商户平台|后台|产品中心|→")
 
 
@@ -169,9 +233,13 @@ def _codes_of_the_simulator() -> Iterator[str]:
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            first = node.args[0]
-            if called == "Declined" and isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield first.value
+            # By API v2 the code comes first, by v3 after the status.
+            at = {"Declined": 0, "Failed": 1}.get(called)
+            if at is None or len(node.args) <= at:
+                continue
+            told = node.args[at]
+            if isinstance(told, ast.Constant) and isinstance(told.value, str):
+                yield told.value
 
 
 def test_B2_every_code_that_the_simulator_can_answer_with_is_explained() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wechatpay.masking import HIDDEN, mask_document, mask_value
+from wechatpay.masking import HIDDEN, mask_document, mask_serial, mask_value
 
 SIGN, OPENID = "3F4A07BFB8F160084462D81CC1FC4CD2", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 
@@ -16,6 +16,9 @@ SIGN, OPENID = "3F4A07BFB8F160084462D81CC1FC4CD2", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o
         ("paySign", SIGN, HIDDEN),
         ("nonce_str", "abc", HIDDEN),
         ("req_info", "AAAA", HIDDEN),
+        ("ciphertext", "AAAA", HIDDEN),
+        ("nonce", "61f9c719728a", HIDDEN),
+        ("sp_openid", OPENID, "oUpF8****eS6o"),
         ("sub_openid", OPENID, "oUpF8****eS6o"),
         ("attach", SIGN, HIDDEN),
         ("attach", f"of {OPENID}", "of oUpF8****eS6o"),
@@ -42,3 +45,11 @@ def test_C6_a_broken_document_is_masked_too(document: str) -> None:
     assert SIGN not in shown
     assert OPENID not in shown
     assert "Q" * 20 not in shown
+
+
+def test_C6_a_serial_number_is_shown_and_nothing_that_may_be_a_signature() -> None:
+    for serial in ("PUB_KEY_ID_0119000000012026112100111101000000", "5157F09E", "6A" * 20):
+        assert mask_serial(serial) == serial
+    for other in (SIGN, SIGN * 2, "A" * 344, "Q" * 64):
+        assert other not in mask_serial(other)
+    assert mask_serial(f"of {OPENID}") == "of oUpF8****eS6o"

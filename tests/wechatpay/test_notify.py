@@ -16,8 +16,8 @@ from wechatpay.credentials import SignType, V2Key
 from wechatpay.errors import NotificationRejected
 from wechatpay.gateway import TradeType
 from wechatpay.money import Fen
+from wechatpay.payments import VerifiedPayment
 from wechatpay.v2 import envelope, notify, signing
-from wechatpay.v2.notify import VerifiedPayment
 
 HMAC = SignType.HMAC_SHA256
 KEY = V2Key(3, SECRET)

@@ -1,1 +1,1 @@
-"""The sign inspector: which mistake explains a signature that does not verify (B-1). API v2 only."""
+"""The sign inspector: which mistake explains a signature that does not verify (B-1); `v3` is for API v3."""

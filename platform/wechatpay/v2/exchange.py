@@ -23,7 +23,6 @@ from wechatpay.errors import (
 from wechatpay.explain import explain
 from wechatpay.transport import Line, RawAnswer
 from wechatpay.v2 import envelope, signing
-from wechatpay.v2.fields import BadField
 
 _IDENTITY = ("appid", "mch_id", "sub_mch_id", "sub_appid")
 RETURN_FAIL = "FAIL"
@@ -178,10 +177,3 @@ def _check_result_code(fields: Mapping[str, str], operation: str) -> None:
     if outcome == "unknown":
         raise UnknownOutcome(code)
     raise Refused(code, safe_message(message), level="result", definitive=outcome == "refused")
-
-
-def incomplete(error: BadField, call: CallRecord) -> UnknownOutcome:
-    """What to raise for a signed answer that lacks something it must have."""
-    outcome = UnknownOutcome(f"answer_without_{error.field}")
-    outcome.call = call
-    return outcome

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TypeVar
 
+from wechatpay.errors import BadField
 from wechatpay.gateway import TradeType
 from wechatpay.identifiers import Identifier, InvalidIdentifier
 from wechatpay.money import Fen, InvalidAmount
@@ -21,14 +22,6 @@ _WORD = re.compile(r"[A-Za-z0-9_]{1,32}")
 
 _I = TypeVar("_I", bound=Identifier)
 _T = TypeVar("_T")
-
-
-class BadField(ValueError):
-    """A field that is missing or not in its form. Holds the name, never the value."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(f"{field}: missing or malformed")
-        self.field = field
 
 
 class Fields:

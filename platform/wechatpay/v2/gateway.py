@@ -6,7 +6,7 @@ from typing import Protocol
 
 from wechatpay import mutual_tls
 from wechatpay.credentials import ClientCertificate, Credentials
-from wechatpay.errors import NotSent, Refused, WechatPayError
+from wechatpay.errors import BadField, NotSent, Refused, WechatPayError, incomplete
 from wechatpay.gateway import (
     Closed,
     NewOrder,
@@ -21,8 +21,7 @@ from wechatpay.gateway import (
 from wechatpay.identifiers import AuthCode, OutRefundNo, OutTradeNo
 from wechatpay.transport import Line
 from wechatpay.v2 import micropay, orders, refunds
-from wechatpay.v2.exchange import Answer, Question, ask, incomplete
-from wechatpay.v2.fields import BadField
+from wechatpay.v2.exchange import Answer, Question, ask
 
 
 class SecureLines(Protocol):

@@ -5,11 +5,11 @@ Source: wechatpay-v2 4.1, 4.2.
 
 from __future__ import annotations
 
-from wechatpay.errors import InvalidRequest
+from wechatpay.errors import BadField, InvalidRequest
 from wechatpay.gateway import NewOrder, OrderState, Reversed, TradeState, TradeType
 from wechatpay.identifiers import AuthCode, OutTradeNo
 from wechatpay.v2.exchange import Answer, Question
-from wechatpay.v2.fields import BadField, Fields
+from wechatpay.v2.fields import Fields
 from wechatpay.v2.orders import common_fields, order_state
 
 CHARGE_DEADLINE_S = 30.0

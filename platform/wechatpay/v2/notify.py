@@ -9,16 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from types import MappingProxyType
 
 from wechatpay.credentials import SignType, V2Key
-from wechatpay.errors import NotificationRejected
-from wechatpay.gateway import TradeType
+from wechatpay.errors import BadField, NotificationRejected
 from wechatpay.identifiers import AppId, MchId, OpenId, OutTradeNo, SubMchId, TransactionId
-from wechatpay.money import Fen
+from wechatpay.payments import VerifiedPayment
 from wechatpay.v2 import envelope, signing
-from wechatpay.v2.fields import BadField, Fields
+from wechatpay.v2.fields import Fields
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MANDATORY = (
@@ -78,43 +76,6 @@ class PaymentFields:
     def out_trade_no(self) -> OutTradeNo:
         """The order it speaks of, good for finding a row and nothing else."""
         return OutTradeNo(self.values["out_trade_no"])
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedPayment:
-    """A notification signed with the provider's key. Still to be compared with the order (I3).
-
-    Amounts in fen, `time_end` in UTC. `sub_mch_id` is None for a plain merchant. `needs_query`:
-    by rule C6 f this message alone may not mark anything paid. `raw` is what was received, without
-    the signature; it holds openids.
-    """
-
-    mch_id: MchId
-    appid: AppId
-    sub_mch_id: SubMchId | None
-    sub_appid: AppId | None
-    out_trade_no: OutTradeNo
-    transaction_id: TransactionId
-    total_fee: Fen
-    fee_type: str
-    cash_fee: Fen
-    coupon_fee: Fen | None
-    settlement_total_fee: Fen | None
-    trade_type: TradeType
-    bank_type: str
-    openid: OpenId
-    sub_openid: OpenId | None
-    time_end: datetime
-    attach: str
-    result_code: str
-    key_version: int
-    needs_query: bool
-    raw: Mapping[str, str] = field(repr=False)
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it says that money was paid. A FAIL, however well signed, never does (N12)."""
-        return self.result_code == "SUCCESS"
 
 
 def read_payment(body: bytes) -> PaymentFields:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 
 from wechatpay.credentials import Credentials, PartnerCredentials
-from wechatpay.errors import InvalidRequest
+from wechatpay.errors import BadField, InvalidRequest
 from wechatpay.gateway import NewOrder, OrderState, Prepay, TradeState, TradeType
 from wechatpay.identifiers import AppId, MchId, OpenId, OutTradeNo, PrepayId, SubMchId, TransactionId
 from wechatpay.v2.exchange import Answer, Question
-from wechatpay.v2.fields import BadField, Fields, wire_time
+from wechatpay.v2.fields import Fields, wire_time
 from wechatpay.v2.signing import neutralise
 
 _CODE_URL = re.compile(r"[!-~]{1,512}")

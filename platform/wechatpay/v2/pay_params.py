@@ -12,6 +12,7 @@ from datetime import datetime
 from wechatpay.credentials import Credentials
 from wechatpay.errors import InvalidRequest
 from wechatpay.identifiers import PrepayId
+from wechatpay.nonces import nonce as new_nonce
 from wechatpay.v2 import signing
 
 _NONCE = re.compile(r"[0-9A-Za-z]{1,32}")
@@ -69,7 +70,7 @@ def for_app(
 
 def _checked(nonce: str | None, field: str) -> str:
     if nonce is None:
-        return signing.nonce()
+        return new_nonce()
     if _NONCE.fullmatch(nonce) is None:
         raise InvalidRequest(field, "只能是 1–32 个字母或数字", "must be 1 to 32 letters or digits")
     return nonce

@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from wechatpay.credentials import V2Key
-from wechatpay.errors import NotificationRejected
+from wechatpay.errors import BadField, NotificationRejected
 from wechatpay.gateway import RefundStatus
 from wechatpay.identifiers import AppId, MchId, OutRefundNo, OutTradeNo, RefundId, SubMchId, TransactionId
 from wechatpay.money import Fen
 from wechatpay.v2 import envelope
-from wechatpay.v2.fields import BadField, Fields
+from wechatpay.v2.fields import Fields
 
 MAX_REQ_INFO = 8 * 1024
 _BLOCK_BYTES = 16

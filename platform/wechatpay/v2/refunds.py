@@ -5,10 +5,11 @@ Source: wechatpay-v2 4.6, 4.7.
 
 from __future__ import annotations
 
+from wechatpay.errors import BadField
 from wechatpay.gateway import NewRefund, RefundAccepted, RefundsOfOrder, RefundState, RefundStatus
 from wechatpay.identifiers import OutRefundNo, OutTradeNo, RefundId, TransactionId
 from wechatpay.v2.exchange import Answer, Question
-from wechatpay.v2.fields import BadField, Fields
+from wechatpay.v2.fields import Fields
 from wechatpay.v2.signing import neutralise
 
 PAGE = 10

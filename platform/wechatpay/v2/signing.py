@@ -8,22 +8,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import secrets
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from wechatpay.credentials import SignType, V2Key
+from wechatpay.nonces import nonce
 
 _NOT_SIGNED = frozenset({"sign", "paySign"})
 _WIRE_FORM = {
     SignType.MD5: re.compile(r"[0-9A-F]{32}"),
     SignType.HMAC_SHA256: re.compile(r"[0-9A-F]{64}"),
 }
-_NONCE_ALPHABET = string.ascii_letters + string.digits
-_NONCE_LENGTH = 32
-_NONCES = len(_NONCE_ALPHABET) ** _NONCE_LENGTH
 
 
 def sign_base(params: Mapping[str, str | None]) -> str:
@@ -60,16 +56,6 @@ def verify(params: Mapping[str, str | None], key: V2Key, sign_type: SignType) ->
 def neutralise(text: str) -> str:
     """Make a tenant's or user's text harmless in a string to sign, which is ambiguous in & and = (C6 d)."""
     return text.replace("&", "＆").replace("=", "＝")
-
-
-def nonce() -> str:
-    """32 random letters and digits from the system's secure source; new for every message."""
-    number = secrets.randbelow(_NONCES)  # one number has all 32, so that the source is asked once
-    characters = []
-    for _ in range(_NONCE_LENGTH):
-        number, at = divmod(number, len(_NONCE_ALPHABET))
-        characters.append(_NONCE_ALPHABET[at])
-    return "".join(characters)
 
 
 @dataclass(frozen=True, slots=True)

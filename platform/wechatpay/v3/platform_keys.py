@@ -19,13 +19,15 @@ PUBLIC_KEY_PREFIX = "PUB_KEY_ID_"
 class PlatformKey:
     """One of WeChat's keys. `serial` is a `PUB_KEY_ID_…` or a certificate's serial in upper-case hex.
 
-    It counts from `effective_at` up to `ends_at` (aware; None: without limit).
+    It counts from `effective_at` up to `ends_at` (aware; None: without limit). One that `only_verifies` is on
+    its way in or out: messages signed with it are believed, and nothing is encrypted for it.
     """
 
     serial: str
     public_key: RSAPublicKey = field(repr=False)
     effective_at: datetime | None = None
     ends_at: datetime | None = None
+    only_verifies: bool = False
 
     @property
     def is_public_key(self) -> bool:
@@ -63,7 +65,7 @@ class PlatformKeys:
 
         Of several public keys the last one given that has no end; None when there is no key at all.
         """
-        counting = [key for key in self if key.counts_at(now)]
+        counting = [key for key in self if key.counts_at(now) and not key.only_verifies]
         public = [key for key in counting if key.is_public_key]
         if public:
             return ([key for key in public if key.ends_at is None] or public)[-1]
