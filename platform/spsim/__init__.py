@@ -1,4 +1,4 @@
-"""A strict WeChat Pay gateway on this machine: API v2 of the partner mode and mini-program login.
+"""A strict WeChat Pay gateway on this machine: API v2 and v3 of the partner mode, mini-program login.
 
 It speaks the paths of the real gateway under their real names, checks what the real one is known to check,
 and keeps its own ledger. It shares no code with the platform it is used to test, so the two cannot be wrong

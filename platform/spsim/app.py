@@ -23,7 +23,20 @@ from .money_controls import MoneyControls
 from .notifier import Notifier
 from .onboarding import trust_registered
 from .phone import Phone
-from .routes import control_routes, misconfiguration_routes, money_routes, phone_routes, refused
+from .refund_limits import RefundGate
+from .routes import (
+    control_routes,
+    flood_routes,
+    key_routes,
+    misconfiguration_routes,
+    money_routes,
+    phone_routes,
+    refused,
+)
+from .v3 import endpoints
+from .v3.flood import Flooding
+from .v3.front import V3Gateway
+from .v3.key_controls import KeyControls
 from .world import World
 
 
@@ -38,11 +51,15 @@ class Simulator:
         money = MoneyControls(world, self._notifier)
         controls = Controls(world, faults, self._notifier, self.authority, self.trust, money)
         front = Front()
+        gate = RefundGate()
         self.app = Litestar(
             route_handlers=[
-                *Gateway(world, faults, self._notifier).handlers(),
+                *Gateway(world, faults, self._notifier, gate).handlers(),
+                V3Gateway(world, faults, self._notifier, endpoints.every(gate)).handler(),
                 *control_routes(controls),
                 *money_routes(money),
+                *flood_routes(Flooding(world, self._notifier, money)),
+                *key_routes(KeyControls(world, self.authority)),
                 *misconfiguration_routes(Misconfigurations(world), front),
                 front.handler(),
                 *phone_routes(Phone(world, self._notifier)),

@@ -45,16 +45,20 @@ def _name(common_name: str) -> x509.Name:
     )
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: _Key, days: int) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: _Key, days: float, start: datetime | None = None
+) -> x509.CertificateBuilder:
+    """Begin a certificate that is valid from `start` (since yesterday when left out) for so many days."""
     now = datetime.now(UTC)
+    valid_from = start or now - timedelta(days=1)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_before(valid_from)
+        .not_valid_after((start or now) + timedelta(days=days))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 
@@ -114,10 +118,17 @@ class Authority:
         )
         return KeyPair(self._sign(builder), private_pem(key))
 
-    def issue_platform_certificate(self, mch_id: str) -> KeyPair:
-        """Issue the RSA certificate that v3 answers to one provider are signed with."""
+    def issue_platform_certificate(
+        self, mch_id: str, effective_at: int | None = None, life_s: float = 5 * 365 * 24 * 3600
+    ) -> KeyPair:
+        """Issue an RSA certificate that v3 answers to one provider are signed with.
+
+        It is valid since yesterday, or from `effective_at` (milliseconds) on.
+        """
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        builder = _builder(_name(f"Tenpay.com sign {mch_id}"), self._certificate.subject, key, 5 * 365)
+        start = None if effective_at is None else datetime.fromtimestamp(effective_at // 1000, UTC)
+        days = life_s / (24 * 3600)
+        builder = _builder(_name(f"Tenpay.com sign {mch_id}"), self._certificate.subject, key, days, start)
         return KeyPair(self._sign(builder), private_pem(key))
 
     def _sign(self, builder: x509.CertificateBuilder) -> str:
@@ -156,6 +167,13 @@ def new_public_key() -> KeyPair:
 def serial_of(certificate_pem: str) -> str:
     """Return a certificate's serial as WeChat writes it: 40 upper-case hex digits."""
     return f"{x509.load_pem_x509_certificate(certificate_pem.encode()).serial_number:040X}"
+
+
+def validity_of(certificate_pem: str) -> tuple[int, int]:
+    """Return from when to when a certificate is valid, in milliseconds since 1970."""
+    certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return int(start.timestamp() * 1000), int(end.timestamp() * 1000)
 
 
 def same_certificate(one_pem: str, other_pem: str) -> bool:

@@ -44,6 +44,11 @@ def iso_time(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
+def rfc3339(at_ms: int) -> str:
+    """Write milliseconds since 1970 as the times of v3, UTC+8 (wechatpay-v3 0)."""
+    return datetime.fromtimestamp(at_ms / 1000, _CHINA).isoformat(timespec="seconds")
+
+
 def http_date(at_ms: int) -> str:
     """Write milliseconds since 1970 as the `Date` of an HTTP answer."""
     return format_datetime(datetime.fromtimestamp(at_ms // 1000, UTC), usegmt=True)
@@ -59,6 +64,13 @@ class SimulatorClock:
     def now_ms(self) -> int:
         """Return the simulator's time in milliseconds since 1970."""
         return int(self._base().timestamp() * 1000) + settings.read(self._ledger, "offset_ms", 0)
+
+    def host_ms(self) -> int:
+        """Return the time that timestamps of v3 signatures are made and checked by: never advanced.
+
+        Both sides of a signature must agree on it, and nobody advances the caller's clock.
+        """
+        return int(self._base().timestamp() * 1000)
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward; everything that falls due on the way happens."""

@@ -7,8 +7,9 @@ POST /_sim/providers
     `verification`
     (`public_key`, `certificate`, `both`) and `app_secret` (of its own appid), per tenant also
     `wechat_status` (`normal`, `restricted`, `unauthorized`); fields that WeChat would not know are ignored.
-    A tenant that is named replaces its bindings. Answers `providers` (`mch_id`, `wechatpay_public_keys`,
-    `platform_certificates`) and `ca_pem`. Idempotent.
+    A tenant that is named replaces its bindings. Another API key than before counts at once, another
+    `client_cert_pem` is valid beside the earlier ones; without one none is valid. Answers `providers`
+    (`mch_id`, `wechatpay_public_keys`, `platform_certificates`) and `ca_pem`. Idempotent.
 GET /_sim/ca
     The certificate authority of the TLS port, PEM.
 POST /_sim/codes
@@ -27,23 +28,32 @@ POST /_sim/phone/{prepay_id}
     What the page's buttons send: the same parameters as a form, and `action` (`pay`, `cancel`).
 GET /_sim/ledger
     `orders`, `payments`, `refunds` (`out_refund_no`, `refund_id`, `amount`, `status`, `source`, ...),
-    `reversals` and `notifications` (`kind` payment or refund) with every attempt and its answer;
-    `?out_trade_no=` filters.
+    `reversals` and `notifications` (`kind` payment, refund or echo; `api_version`) with every attempt, its
+    headers and its answer; `?out_trade_no=` filters.
 GET /_sim/faults
     The faults still on order.
 POST /_sim/faults
-    `path`, `kind`, `times` (default 1) and the kind's own parameters. Path `notify` is the notifications of
-    payments, `notify_refund` those of refunds; these carry no signature, so `wrong_signature` encrypts under
-    another key, `missing_signature` leaves req_info out, the kinds that change fields change the encrypted
-    ones, and `spliced` mixes the message with that of the provider's newest other refund. The oldest of a
-    path comes first, one a call; `stop` holds until it is cleared.
+    `path`, `kind`, `times` (default 1) and the kind's own parameters. A path of v3 is named by its template
+    (`/v3/pay/partner/transactions/out-trade-no/{out_trade_no}`); there `http_429`, `http_500` and the kinds
+    `error_...` answer an error, and `signature_probe`, `unknown_serial`, `stale_timestamp` spoil what the
+    answer is signed with. Path `notify` is the notifications of payments, `notify_refund` those of refunds;
+    by v2 these carry no signature, so `wrong_signature` encrypts under another key, `missing_signature`
+    leaves req_info out, the kinds that change fields change the encrypted ones, and `spliced` mixes the
+    message with that of the provider's newest other refund.
+    `notify_echo` is the echoes. By v3 fields are changed before they are sealed and signed, and named by
+    their path (`amount.total`); `signature_probe` sends a probe before the genuine one; `unknown_serial`,
+    `other_provider_key`, `stale_timestamp` (`seconds`), `missing_header` (`name`), `reserialised`,
+    `empty_associated_data` (`absent`: not even named) and `other_v3_key` (it does not open) are what they
+    say, and change nothing by v2. `replay` sends the same bytes and headers again (`n` times, each
+    `after_ms`). The oldest of a path comes first, one a call; `stop` holds until it is cleared.
 DELETE /_sim/faults
     Clear them all; notifications that `stop` held back go out.
 GET /_sim/clock
     The simulator's time and the gaps between notifications.
 POST /_sim/clock
-    Any of `advance_s` (moves the whole clock: orders and codes expire too), `compress` (divides the
-    official gaps), `retry_gaps_s` (a list of gaps), `reset` (true).
+    Any of `advance_s` (moves the whole clock: orders and codes expire too; only the timestamps of v3
+    signatures stay with the host's clock), `compress` (divides the official gaps), `retry_gaps_s` (a list of
+    gaps), `reset` (true).
 POST /_sim/notify/{out_trade_no}
     Send a paid order's latest notification at once, untouched by faults, or that of its refund
     `out_refund_no`; optionally `copies` (at the same time), `url` (elsewhere), `fields` (changed before
@@ -80,8 +90,16 @@ from .payer import CannotPay
 from .payments import Payment
 from .registry import appid_exists
 from .trades import Trade
+from .v3 import flood, key_controls
 from .world import World
 
+_DESCRIBED: Final = (
+    __doc__,
+    money_controls.__doc__,
+    misconfigurations.__doc__,
+    key_controls.__doc__,
+    flood.__doc__,
+)
 _MOST_COPIES: Final = 1000
 _RESULTS: Final = {
     "success": "requestPayment:ok",
@@ -118,11 +136,7 @@ class Controls:
             path: {kind: {name: of.__name__ for name, of in params.items()} for kind, params in kinds.items()}
             for path, kinds in KINDS.items()
         }
-        described = [
-            control
-            for module in (__doc__, money_controls.__doc__, misconfigurations.__doc__)
-            for control in documented(module or "")
-        ]
+        described = [control for module in _DESCRIBED for control in documented(module or "")]
         return {"controls": described, "kinds": kinds}
 
     def ca_pem(self) -> str:
@@ -132,7 +146,8 @@ class Controls:
     def providers(self, document: Document) -> Document:
         """Register providers."""
         try:
-            return register(self._world.ledger, self._authority(), self._trust, document)
+            now_ms = self._world.clock.now_ms()
+            return register(self._world.ledger, self._authority(), self._trust, document, now_ms)
         except BadDocument as error:
             raise ControlRefused(400, "BAD_DOCUMENT", "有字段不正确", "; ".join(error.faults)) from None
 

@@ -20,9 +20,11 @@ from .fields import (
     UNIFIEDORDER,
 )
 from .ledger import Ledger
+from .v3 import paths
 
 NOTIFY: Final = "notify"
 NOTIFY_REFUND: Final = "notify_refund"
+NOTIFY_ECHO: Final = "notify_echo"
 LOGIN: Final = "/sns/jscode2session"
 HELD: Final = "stop"
 
@@ -47,19 +49,43 @@ _GATEWAY_KINDS: Final[dict[str, _Params]] = {
     "missing_answer_signature": {},
     "echo_other_order": {},
 }
-_NOTIFY_KINDS: Final[dict[str, _Params]] = {
+_V3_KINDS: Final[dict[str, _Params]] = {
+    **_GATEWAY_KINDS,
+    "error_without_effect": {"err_code": str, "status": int},
+    "error_with_effect": {"err_code": str, "status": int},
+    "signature_probe": {},
+    "unknown_serial": {},
+    "stale_timestamp": {"seconds": int},
+    "http_429": {"with_effect": bool},
+    "http_500": {"with_effect": bool},
+}
+_V3_PREPAY_KINDS: Final[dict[str, _Params]] = {**_V3_KINDS, "pay_before_answer": {"ms": int}}
+_EVERY_NOTIFY_KINDS: Final[dict[str, _Params]] = {
     "duplicate": {"n": int},
+    "replay": {"n": int, "after_ms": int},
     "lose": {},
     "reorder": {"max_wait_ms": int},
     "delay": {"ms": int},
     "wrong_signature": {},
     "missing_signature": {},
+    "signature_probe": {"text": str},
+    "unknown_serial": {"serial": str},
+    "other_provider_key": {"mch_id": str},
+    "stale_timestamp": {"seconds": int},
+    "reserialised": {},
+    "missing_header": {"name": str},
+    "empty_associated_data": {"absent": bool},
+    "other_v3_key": {},
+    HELD: {},
+}
+"""The kinds from `signature_probe` to `other_v3_key` are of v3: they leave a notification of v2 as it is."""
+_NOTIFY_KINDS: Final[dict[str, _Params]] = {
+    **_EVERY_NOTIFY_KINDS,
     "wrong_amount": {"total_fee": int},
     "other_tenant": {"sub_mch_id": str},
     "extra_field": {"name": str, "value": str},
     "empty_field": {"name": str},
     "set_fields": {"fields": dict},
-    HELD: {},
 }
 _NOTIFY_REFUND_KINDS: Final[dict[str, _Params]] = {
     **_NOTIFY_KINDS,
@@ -75,9 +101,13 @@ KINDS: Final[dict[str, dict[str, _Params]]] = {
     AUTHCODETOOPENID.path: _GATEWAY_KINDS,
     REFUND.path: {**_GATEWAY_KINDS, "settle_before_answer": {"ms": int}},
     REFUNDQUERY.path: _GATEWAY_KINDS,
+    **dict.fromkeys(paths.EVERY, _V3_KINDS),
+    **dict.fromkeys(paths.EVERY_PREPAY, _V3_PREPAY_KINDS),
+    paths.REFUNDS: {**_V3_KINDS, "settle_before_answer": {"ms": int}},
     LOGIN: _TRANSPORT_KINDS,
     NOTIFY: _NOTIFY_KINDS,
     NOTIFY_REFUND: _NOTIFY_REFUND_KINDS,
+    NOTIFY_ECHO: _EVERY_NOTIFY_KINDS,
 }
 """Which kinds a path has, and the parameters of each."""
 
@@ -110,7 +140,7 @@ class Fault:
         """Return a boolean parameter, False when not given."""
         return self.params.get(name) is True
 
-    def changed_fields(self) -> dict[str, str]:
+    def changed_values(self) -> dict[str, object]:
         """Return the fields that `extra_field`, `empty_field` and `set_fields` put into a notification."""
         if self.kind == "extra_field":
             return {self.text("name", "future_field"): self.text("value", "1")}
@@ -118,8 +148,12 @@ class Fault:
             return {self.text("name", "device_info"): ""}
         fields = self.params.get("fields")
         if self.kind == "set_fields" and isinstance(fields, dict):
-            return {str(name): str(value) for name, value in fields.items()}
+            return {str(name): value for name, value in fields.items()}
         return {}
+
+    def changed_fields(self) -> dict[str, str]:
+        """Return the same as v2 has them: texts."""
+        return {name: str(value) for name, value in self.changed_values().items()}
 
     def describe(self) -> dict[str, object]:
         """Return the fault as `GET /_sim/faults` shows it."""

@@ -70,12 +70,19 @@ class Front:
         url = f"{self._target}{_path(scope)}"
         try:
             async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
-                answer = await client.post(url, content=body, headers={"content-type": "text/xml"})
+                answer = await client.post(url, content=body, headers=_passed_on(scope))
         except httpx.HTTPError:
             await send_body(send, b"bad gateway", status=502, content_type="text/plain")
             return
         content_type = answer.headers.get("content-type", "text/xml")
         await send_body(send, answer.content, status=answer.status_code, content_type=content_type)
+
+
+def _passed_on(scope: Scope) -> dict[str, str]:
+    """Return what a proxy must not take away: the kind of body, and the signature of API v3."""
+    given = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    kept = {name: value for name, value in given.items() if name.startswith("wechatpay-")}
+    return {"content-type": given.get("content-type", "text/xml")} | kept
 
 
 def _path(scope: Scope) -> str:

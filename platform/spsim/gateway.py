@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import time
@@ -14,13 +13,13 @@ from urllib.parse import parse_qsl
 from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.types import Receive, Scope, Send
 
-from . import payer, refund_books, trades
+from . import trades
 from .admission import Call, Declined, Refused, admit
 from .answers import Answer, declined, done, refusal
 from .certificates import same_certificate
 from .clock import http_date
 from .codes import authcodetoopenid
-from .faults import HELD, LOGIN, Fault, Faults
+from .faults import LOGIN, Fault, Faults
 from .fields import (
     AUTHCODETOOPENID,
     CLOSEORDER,
@@ -34,13 +33,14 @@ from .fields import (
 )
 from .login import LoginFailed, exchange
 from .micropay import micropay, reverse
+from .mishaps import Overtaker, deliver, fails_before
 from .notifier import Notifier
 from .orders import closeorder, orderquery, unifiedorder
 from .refund_limits import RefundGate
 from .refunds import refund, refundquery
-from .registry import another_sub_merchant, client_certificate
+from .registry import another_sub_merchant, api_certificates
+from .transport import Reply, dated, read_body, send_body
 from .transport import client_certificate as shown_certificate
-from .transport import cut, dated, drip, flood, read_body, send_body
 from .wire import MAX_BODY
 from .world import World
 
@@ -49,8 +49,6 @@ _NO_CERTIFICATE: Final = (
     b"<html><head><title>400 No required SSL certificate was sent</title></head>"
     b"<body><center><h1>400 Bad Request</h1>No required SSL certificate was sent</center></body></html>"
 )
-_BAD_GATEWAY: Final = b"<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
-_UNSENT: Final = frozenset({HELD, "drop_before_effect"})
 _DEFAULT_ERROR: Final = "SYSTEMERROR"
 _TOO_FREQUENT: Final = "FREQUENCY_LIMITED"
 
@@ -78,6 +76,7 @@ class Gateway:
     world: World
     faults: Faults
     notifier: Notifier
+    refund_gate: RefundGate
 
     def handlers(self) -> list[ASGIRouteHandler]:
         """Return the route handlers of all simulated paths."""
@@ -88,7 +87,7 @@ class Gateway:
             (MICROPAY, micropay),
             (REVERSE, reverse),
             (AUTHCODETOOPENID, authcodetoopenid),
-            (REFUND, RefundGate(refund)),
+            (REFUND, self.refund_gate.around(refund)),
             (REFUNDQUERY, refundquery),
         )
         return [*(self._v2(endpoint, rule) for endpoint, rule in rules), self._login()]
@@ -100,7 +99,7 @@ class Gateway:
             send = dated(send, http_date(self.world.clock.now_ms()))
             body = await read_body(receive, MAX_BODY)
             fault = self.faults.take(endpoint.path)
-            if fault is not None and await _fails_before(fault, scope, send):
+            if fault is not None and await fails_before(fault, scope, send):
                 return
             received = _Received(str(scope.get("method", "")), body, shown_certificate(scope), fault)
             if endpoint.certificate and received.certificate is None:
@@ -111,11 +110,13 @@ class Gateway:
             if endpoint is REFUND:
                 # It ends by itself soon: the notifier has to look when.
                 self.notifier.wake()
-            if fault is not None and answer.call is not None:
-                await self._overtake(answer.call, fault)
+            if fault is not None and (call := answer.call) is not None:
+                overtaker = Overtaker(self.world, self.notifier)
+                numbers = call.get("out_trade_no"), call.get("out_refund_no")
+                await overtaker.overtake(fault, call.provider.mch_id, *numbers)
             if received.has("echo_other_order"):
                 answer = self._cross_wired(answer)
-            await _deliver(answer.body(), fault, scope, send)
+            await deliver(Reply(answer.body()), fault, scope, send)
 
         return handle
 
@@ -143,8 +144,8 @@ class Gateway:
         """Check that the certificate is the caller's own (wechatpay-v2 9, catalogue F09)."""
         if not call.endpoint.certificate:
             return
-        own = client_certificate(self.world.ledger, call.provider.mch_id)
-        if own is None or shown is None or not same_certificate(own, shown):
+        own = api_certificates(self.world.ledger, call.provider.mch_id)
+        if shown is None or not any(same_certificate(known.pem, shown) for known in own):
             raise Declined("CERT_ERROR", "证书校验错误")
 
     def _apply(self, rule: _Rule, call: Call, received: _Received) -> dict[str, str]:
@@ -163,23 +164,6 @@ class Gateway:
         if fault.kind == "error_with_effect":
             raise _failure(fault.text("err_code", _DEFAULT_ERROR))
         return fields
-
-    async def _overtake(self, call: Call, fault: Fault) -> None:
-        """Let a notification arrive before the answer to the call it is about (catalogue Z01, Z11)."""
-        if fault.kind == "pay_before_answer":
-            cashier = payer.find_cashier(
-                self.world, out_trade_no=call.get("out_trade_no"), mch_id=call.provider.mch_id
-            )
-            if cashier.trade.state == "NOTPAY":
-                payer.settle(self.world, cashier, None)
-                await self.notifier.settled(cashier.trade)
-            await asyncio.sleep(fault.number("ms", 0) / 1000)
-        if fault.kind == "settle_before_answer":
-            made = refund_books.by_number(self.world, call.provider.mch_id, call.get("out_refund_no"))
-            if made is not None and made.status == "PROCESSING":
-                refund_books.settle(self.world, made, "SUCCESS")
-                await self.notifier.settled(refund_books.trade_of(self.world, made))
-            await asyncio.sleep(fault.number("ms", 0) / 1000)
 
     def _cross_wired(self, answer: Answer) -> Answer:
         """Return an answer that belongs to another order, rightly signed (catalogue G05, G13)."""
@@ -204,12 +188,12 @@ class Gateway:
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
             await read_body(receive, MAX_BODY)
             fault = self.faults.take(LOGIN)
-            if fault is not None and await _fails_before(fault, scope, send):
+            if fault is not None and await fails_before(fault, scope, send):
                 return
             answer = self._session(dict(parse_qsl(_query(scope), keep_blank_values=True)), fault)
             _log.info("call", extra={"facts": {"path": LOGIN, "errcode": answer.get("errcode", 0)}})
             body = json.dumps(answer, separators=(",", ":")).encode()
-            await _deliver(body, fault, scope, send, content_type="text/plain")
+            await deliver(Reply(body, content_type="text/plain"), fault, scope, send)
 
         return handle
 
@@ -237,52 +221,6 @@ def _failure(code: str) -> Declined:
 def _query(scope: Scope) -> str:
     raw = scope.get("query_string", b"")
     return raw.decode("latin-1") if isinstance(raw, bytes) else ""
-
-
-async def _fails_before(fault: Fault, scope: Scope, send: Send) -> bool:
-    """Apply what happens before the call takes effect; True when that was all."""
-    if fault.kind in _UNSENT:
-        await cut(scope, send)
-        return True
-    if fault.kind == "http_502_html" and not fault.flag("with_effect"):
-        await send_body(send, _BAD_GATEWAY, status=502, content_type="text/html")
-        return True
-    if fault.kind == "redirect":
-        location = fault.text("location", "https://redirected.invalid/")
-        await send_body(send, b"", status=302, content_type="text/html", location=location)
-        return True
-    if fault.kind == "delay" and fault.text("when", "after") == "before":
-        await asyncio.sleep(fault.number("ms", 1000) / 1000)
-    return False
-
-
-async def _deliver(
-    body: bytes, fault: Fault | None, scope: Scope, send: Send, content_type: str = "text/xml; charset=utf-8"
-) -> None:
-    """Send the answer as the fault would have it, after the call took effect."""
-    kind = "" if fault is None else fault.kind
-    if fault is None or kind not in _SENDERS:
-        await send_body(send, body, content_type=content_type)
-        return
-    if kind == "drop_answer_after_effect":
-        await cut(scope, send)
-    elif kind == "http_502_html":
-        await send_body(send, _BAD_GATEWAY, status=502, content_type="text/html")
-    elif kind == "empty_body":
-        await send_body(send, b"", content_type=content_type)
-    elif kind == "oversized_body":
-        await flood(send, body, fault.number("bytes", 2 * 1024 * 1024))
-    elif kind == "slow_drip":
-        await drip(send, body, fault.number("interval_ms", 1000) / 1000)
-    else:
-        if fault.text("when", "after") == "after":
-            await asyncio.sleep(fault.number("ms", 1000) / 1000)
-        await send_body(send, body, content_type=content_type)
-
-
-_SENDERS: Final = frozenset(
-    {"drop_answer_after_effect", "http_502_html", "empty_body", "oversized_body", "slow_drip", "delay"}
-)
 
 
 def _facts(path: str, answer: Answer, reason: str, fault: Fault | None, started: float) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import payments
 from .faults import Fault
 from .payments import Payment
-from .registry import another_sub_merchant, find_provider
+from .registry import another_sub_merchant
 from .signing import nonce, sign
 from .trades import Trade
 from .wire import write_xml
@@ -22,20 +22,22 @@ def payment_fields(trade: Trade, payment: Payment) -> dict[str, str]:
 
 
 def payment_body(
-    world: World, trade: Trade, payment: Payment, fault: Fault | None, changes: dict[str, str] | None = None
+    world: World,
+    trade: Trade,
+    payment: Payment,
+    key: str,
+    fault: Fault | None,
+    changes: dict[str, str] | None = None,
 ) -> bytes:
-    """Return the signed notification of a payment.
+    """Return the notification of a payment, signed with an API v2 key.
 
     `changes` replaces, adds or (with "") empties fields before signing; a fault may do the same, or spoil the
-    signature afterwards. Raises LookupError when the provider has no key.
+    signature afterwards.
     """
-    provider = find_provider(world.ledger, trade.mch_id)
-    if provider is None or provider.api_v2_key is None:
-        raise LookupError(f"provider {trade.mch_id} has no key to sign with")
     fields = payment_fields(trade, payment) | (changes or {})
     if fault is not None:
         fields |= _spoiled_content(world, trade, fault)
-    fields["sign"] = sign(fields, provider.api_v2_key, trade.sign_type)
+    fields["sign"] = sign(fields, key, trade.sign_type)
     if fault is not None and fault.kind == "wrong_signature":
         fields["sign"] = fields["sign"][::-1]
     if fault is not None and fault.kind == "missing_signature":

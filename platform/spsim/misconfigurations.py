@@ -6,11 +6,11 @@ POST /_sim/misconfigurations
     `kind` and what it is about. `end_relation` (`mch_id`, `sub_mch_id`): the sub-merchant left the provider;
     `restrict`, `unauthorize` (the same): collecting is restricted, the product is not authorised;
     `unbind` (`mch_id`, `sub_mch_id`, `sub_appid`): the appid is bound no more; `unlink_appid` (`mch_id`): the
-    provider's appid is linked no more; `other_key` (`mch_id`): WeChat has another API v2 key;
-    `revoke_certificate` (`mch_id`): the client certificate is not valid any more; `other_secret` (`appid`):
-    the AppSecret was reset. These are undone by registering the provider again. `forget_appid` (`appid`):
-    the login does not know the appid; `close_product` (`mch_id`, `sub_mch_id`, `trade_type`): the product
-    was never opened.
+    provider's appid is linked no more; `other_key`, `other_v3_key` (`mch_id`): WeChat has another API v2 or
+    APIv3 key; `revoke_certificate` (`mch_id`): the client certificate is not valid any more; `other_secret`
+    (`appid`): the AppSecret was reset. These are undone by registering the provider again. `forget_appid`
+    (`appid`): the login does not know the appid; `close_product` (`mch_id`, `sub_mch_id`, `trade_type`): the
+    product was never opened.
 DELETE /_sim/misconfigurations
     Know every appid and open every product again.
 POST /_sim/front
@@ -69,9 +69,13 @@ class Misconfigurations:
 
 def check_product(world: World, call: Call) -> None:
     """Raise Declined when the trade type of a new order was never opened for the sub-merchant."""
-    wanted = [call.provider.mch_id, call.get("sub_mch_id"), call.get("trade_type")]
-    if wanted in _closed(world.ledger):
+    if is_closed(world, call.provider.mch_id, call.get("sub_mch_id"), call.get("trade_type")):
         raise Declined("NOAUTH", "商户无此接口权限")
+
+
+def is_closed(world: World, mch_id: str, sub_mch_id: str, trade_type: str) -> bool:
+    """Tell whether a product was never opened for a sub-merchant."""
+    return [mch_id, sub_mch_id, trade_type] in _closed(world.ledger)
 
 
 def is_forgotten(ledger: Ledger, appid: str) -> bool:
@@ -121,8 +125,14 @@ def _other_key(ledger: Ledger, given: dict[str, str]) -> bool:
     return ledger.run(change, _OTHER_KEY, given["mch_id"]) > 0
 
 
+def _other_v3_key(ledger: Ledger, given: dict[str, str]) -> bool:
+    change = "UPDATE provider SET api_v3_key = ? WHERE mch_id = ?"
+    return ledger.run(change, _OTHER_KEY, given["mch_id"]) > 0
+
+
 def _revoke(ledger: Ledger, given: dict[str, str]) -> bool:
-    return ledger.run("UPDATE provider SET client_cert_pem = NULL WHERE mch_id = ?", given["mch_id"]) > 0
+    change = "UPDATE api_certificate SET revoked = 1 WHERE mch_id = ? AND revoked = 0"
+    return ledger.run(change, given["mch_id"]) > 0
 
 
 def _other_secret(ledger: Ledger, given: dict[str, str]) -> bool:
@@ -149,6 +159,7 @@ _KINDS: Final[dict[str, tuple[tuple[str, ...], Callable[[Ledger, dict[str, str]]
     "unbind": ((*_OF_SUB_MERCHANT, "sub_appid"), _unbind),
     "unlink_appid": (("mch_id",), _unlink),
     "other_key": (("mch_id",), _other_key),
+    "other_v3_key": (("mch_id",), _other_v3_key),
     "revoke_certificate": (("mch_id",), _revoke),
     "other_secret": (("appid",), _other_secret),
     "forget_appid": (("appid",), _forget_appid),

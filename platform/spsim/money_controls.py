@@ -12,8 +12,9 @@ POST /_sim/refunds
     it is notified where the sub-merchant's latest refund was, if there was one. Refused with WeChat's own
     code when a refund by API would be.
 POST /_sim/refunds/{out_refund_no}
-    Decide a refund: `status` SUCCESS, CHANGE or REFUNDCLOSE (with `mch_id` when several providers have that
-    number). A refund in CHANGE can still become SUCCESS or REFUNDCLOSE, another end is final.
+    Decide a refund: `status` SUCCESS, CHANGE or REFUNDCLOSE, or ABNORMAL and CLOSED as v3 calls the last two
+    (with `mch_id` when several providers have that number). A refund in CHANGE can still become SUCCESS or
+    REFUNDCLOSE, another end is final.
 GET /_sim/settlement
     When refunds end by themselves.
 POST /_sim/settlement
@@ -35,6 +36,7 @@ POST /_sim/limits
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Final
 
 from . import balances, codes, payments, refund_books, refund_limits, refunds, reports, trades
 from .admission import Declined
@@ -58,6 +60,8 @@ from .registry import find_provider, find_sub_merchant
 from .signing import random_text
 from .trades import Trade
 from .world import World
+
+_ENDS_OF_V3: Final = {"ABNORMAL": "CHANGE", "CLOSED": "REFUNDCLOSE"}
 
 
 class MoneyControls:
@@ -85,13 +89,15 @@ class MoneyControls:
         number = text(document, "out_refund_no") or random_text(28, "0123456789")
         if refund_books.by_number(self._world, trade.mch_id, number) is not None:
             raise ControlRefused(409, "INVALID_REQUEST", "商户退款单号重复")
+        notify_url, api = refund_books.last_told(self._world, trade)
         wanted = Wanted(
             out_refund_no=number,
             amount=amount(document, "amount", least=1),
             account=refunds.DEFAULT_ACCOUNT,
             reason=text(document, "reason"),
             source=CONSOLE,
-            notify_url=refund_books.last_notify_url(self._world, trade),
+            notify_url=notify_url,
+            api=api,
         )
         try:
             made = refunds.by_console(self._world, trade, payment, wanted)
@@ -103,7 +109,7 @@ class MoneyControls:
     def decide_refund(self, out_refund_no: str, document: Document) -> Document:
         """Bring a refund to an end."""
         only(document, "status", "mch_id")
-        status = choice(document, "status", ENDS, "")
+        status = _end(document, "")
         made = self.find_refund(out_refund_no, text(document, "mch_id"))
         if not refund_books.may_end_as(made, status):
             raise ControlRefused(409, made.status, "退款状态不允许", f"{made.status} cannot become {status}")
@@ -123,7 +129,7 @@ class MoneyControls:
             now,
             auto=flag(document, "auto", default=now.auto),
             after_s=seconds(document, "after_s", now.after_s),
-            status=choice(document, "status", ENDS, now.status),
+            status=_end(document, now.status),
         )
         refund_books.set_settlement(self._world, wanted)
         self._notifier.wake()
@@ -199,6 +205,12 @@ class MoneyControls:
         if payment is None:
             raise ControlRefused(404, "ORDERNOTEXIST", "订单不存在")
         return trades.by_id(self._world, payment.trade_id)
+
+
+def _end(document: Document, default: str) -> str:
+    """Return the end of a refund in v2's words, given in those of either generation."""
+    named = choice(document, "status", (*ENDS, *_ENDS_OF_V3), default)
+    return _ENDS_OF_V3.get(named, named)
 
 
 def _ambiguous() -> ControlRefused:

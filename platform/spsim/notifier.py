@@ -1,26 +1,27 @@
-"""Delivery of notifications: at once, then on WeChat's schedule (wechatpay-v2 5.1, 5.2, 5.3)."""
+"""Delivery of notifications: at once, then on WeChat's schedule (wechatpay-v2 5, wechatpay-v3 3.4)."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import functools
+import json
 import logging
 import secrets
 import sqlite3
 import ssl
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import httpx
 
 from . import letters, refund_books
-from .faults import NOTIFY, NOTIFY_REFUND, Fault, Faults
+from .api_keys import V3
+from .faults import NOTIFY, NOTIFY_ECHO, NOTIFY_REFUND, Fault, Faults
 from .letters import Letter
 from .refund_books import Refund
 from .trades import Trade
-from .wire import BadXml, read_xml
 from .world import World
 
 ANSWER_WITHIN_S: Final = 5.0
@@ -66,13 +67,7 @@ class Notifier:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Deliver in the background; what is under way at the end is broken off and stays pending."""
-        async with httpx.AsyncClient(
-            transport=self._transport,
-            verify=_trust_store(),
-            trust_env=False,
-            follow_redirects=False,
-            timeout=ANSWER_WITHIN_S,
-        ) as self._client:
+        async with self.new_client() as self._client:
             loop = asyncio.create_task(self._loop())
             loop.add_done_callback(_log_failure)
             try:
@@ -82,6 +77,16 @@ class Notifier:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+    def new_client(self) -> httpx.AsyncClient:
+        """Return connections to notify URLs of their own: they share none with the deliveries."""
+        return httpx.AsyncClient(
+            transport=self._transport,
+            verify=_trust_store(),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=ANSWER_WITHIN_S,
+        )
 
     async def _loop(self) -> None:
         while True:
@@ -119,15 +124,15 @@ class Notifier:
         row = self._world.ledger.row(sql, trade.id, None if refund is None else refund.refund_id)
         if row is None:
             raise LookupError(f"there is nothing to notify about order {trade.out_trade_no}")
-        letter = letters.write(self._world, row, None, changes)
-        sent = Letter(url or letter.url, letter.body)
-        return list(await asyncio.gather(*(self._post(row["id"], sent) for _ in range(copies))))
+        written = letters.copies(self._world, row, copies, None, changes)
+        sent = (replace(letter, url=url or letter.url) for letter in written)
+        return list(await asyncio.gather(*(self._post(row["id"], letter) for letter in sent)))
 
     def _start_due(self) -> float | None:
         """Start every delivery that is due; return the seconds until the next one, if there is one."""
         refund_due_ms = refund_books.settle_due(self._world)
         waits = [] if refund_due_ms is None else [_sleep_s(refund_due_ms)]
-        held = {path for path in (NOTIFY, NOTIFY_REFUND) if self._faults.holds(path)}
+        held = {path for path in (NOTIFY, NOTIFY_REFUND, NOTIFY_ECHO) if self._faults.holds(path)}
         now = self._world.clock.now_ms()
         for row in self._world.ledger.rows("SELECT * FROM notification WHERE state = 'pending'"):
             if row["id"] in self._busy or letters.fault_path(row) in held:
@@ -165,25 +170,43 @@ class Notifier:
             self._world.clock.now_ms(),
             row["id"],
         )
-        attempts = await self._send(row, fault)
+        try:
+            attempts = await self._send(row, fault)
+        except LookupError as nothing:
+            self._record(row["id"], Attempt("", None, None, ok=False, error=str(nothing)), None)
+            attempts = []
         self._finish(row["id"], acknowledged=any(attempt.ok for attempt in attempts))
         self._release_held(fault)
 
     async def _send(self, row: sqlite3.Row, fault: Fault | None) -> list[Attempt]:
-        letter = letters.write(self._world, row, fault)
-        copies = 1
-        if fault is not None:
-            if fault.kind == "lose":
-                lost = Attempt(letter.url, None, None, ok=False, error="lost by a fault")
-                self._record(row["id"], lost, letter.body)
-                return [lost]
-            if fault.kind == "duplicate":
-                copies = fault.number("n", 2)
-            if fault.kind == "delay":
-                await asyncio.sleep(fault.number("ms", 1000) / 1000)
-            if fault.kind == "reorder":
-                await self._wait_for_another(fault.number("max_wait_ms", 5000) / 1000)
-        return list(await asyncio.gather(*(self._post(row["id"], letter) for _ in range(copies))))
+        """Send one delivery as the fault would have it; of a probe only the genuine one after it counts.
+
+        Raises LookupError when there is nothing to send.
+        """
+        if fault is not None and fault.kind == "delay":
+            await asyncio.sleep(fault.number("ms", 1000) / 1000)
+        if fault is not None and fault.kind == "reorder":
+            await self._wait_for_another(fault.number("max_wait_ms", 5000) / 1000)
+        copies = fault.number("n", 2) if fault is not None and fault.kind == "duplicate" else 1
+        written = letters.copies(self._world, row, copies, fault)
+        if fault is not None and fault.kind == "lose":
+            lost = Attempt(written[0].url, None, None, ok=False, error="lost by a fault")
+            self._record(row["id"], lost, written[0])
+            return [lost]
+        attempts = await asyncio.gather(*(self._post(row["id"], letter) for letter in written))
+        if fault is not None and fault.kind == "signature_probe" and written[0].api == V3:
+            return [await self._post(row["id"], letters.write(self._world, row))]
+        if fault is not None and fault.kind == "replay":
+            attempts += await self._replay(row["id"], written[0], fault)
+        return attempts
+
+    async def _replay(self, notification_id: int, letter: Letter, fault: Fault) -> list[Attempt]:
+        """Post the very same bytes and headers again (catalogue N17)."""
+        attempts = []
+        for _ in range(fault.number("n", 1)):
+            await asyncio.sleep(fault.number("after_ms", 0) / 1000)
+            attempts.append(await self._post(notification_id, letter))
+        return attempts
 
     async def _wait_for_another(self, longest_s: float) -> None:
         """Hold this delivery back until another one has gone out."""
@@ -209,38 +232,34 @@ class Notifier:
         self._world.ledger.run("UPDATE notification SET state = ? WHERE id = ?", state, notification_id)
 
     async def _post(self, notification_id: int, letter: Letter) -> Attempt:
-        url, body = letter.url, letter.body
-        headers = {
-            "Content-Type": "text/xml",
-            "User-Agent": "Mozilla/4.0",
-            "Request-ID": secrets.token_hex(16),
-        }
+        url = letter.url
+        headers = {"User-Agent": "Mozilla/4.0", "Request-ID": secrets.token_hex(16), **letter.headers}
         status: int | None = None
         if self._client is None:
             raise RuntimeError("the notifier is not running: run the application's lifespan first")
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                async with self._client.stream("POST", url, content=body, headers=headers) as response:
+                async with self._client.stream("POST", url, content=letter.body, headers=headers) as response:
                     status = response.status_code
                     answer = await _read_limited(response)
-            attempt = Attempt(
-                url, status, answer.decode("utf-8", "replace"), _acknowledges(status, answer), None
-            )
+            counts = letter.acknowledged_by(status, answer)
+            attempt = Attempt(url, status, answer.decode("utf-8", "replace"), counts, None)
         except TimeoutError:
             attempt = Attempt(url, status, None, ok=False, error=f"no answer within {ANSWER_WITHIN_S:g} s")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             attempt = Attempt(url, status, None, ok=False, error=type(error).__name__)
-        self._record(notification_id, attempt, body)
+        self._record(notification_id, attempt, letter)
         return attempt
 
-    def _record(self, notification_id: int, attempt: Attempt, body: bytes) -> None:
+    def _record(self, notification_id: int, attempt: Attempt, letter: Letter | None) -> None:
         self._world.ledger.insert(
-            "INSERT INTO attempt (notification_id, at, url, body, http_status, answer, ok, error)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO attempt (notification_id, at, url, body, headers, http_status, answer, ok, error)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             notification_id,
             self._world.clock.now_ms(),
             attempt.url,
-            body.decode(),
+            "" if letter is None else letter.body.decode(),
+            None if letter is None else json.dumps(letter.headers),
             attempt.http_status,
             attempt.answer,
             int(attempt.ok),
@@ -275,13 +294,3 @@ async def _read_limited(response: httpx.Response) -> bytes:
         if len(answer) > _ANSWER_LIMIT:
             break
     return answer[:_ANSWER_LIMIT]
-
-
-def _acknowledges(status: int, answer: bytes) -> bool:
-    """Tell whether an answer counts: HTTP 200 and `return_code` SUCCESS, nothing else."""
-    if status != 200:
-        return False
-    try:
-        return read_xml(answer).get("return_code") == "SUCCESS"
-    except BadXml:
-        return False

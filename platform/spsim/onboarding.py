@@ -13,9 +13,11 @@ from typing import Final
 
 from cryptography import x509
 
-from .certificates import Authority, ClientTrust, new_public_key, serial_of
+from . import api_keys
+from .certificates import Authority, ClientTrust, serial_of
 from .ledger import Ledger
-from .signing import random_text
+from .registry import find_provider
+from .v3 import keys
 
 MAX_BINDINGS: Final = 5
 
@@ -147,11 +149,13 @@ class _Reader:
 
 
 def register(
-    ledger: Ledger, authority: Authority, trust: ClientTrust, document: dict[str, object]
+    ledger: Ledger, authority: Authority, trust: ClientTrust, document: dict[str, object], now_ms: int
 ) -> dict[str, object]:
     """Store everything in `document`, all or nothing, and answer what WeChat would hand out.
 
-    Idempotent: keys and certificates are made once per merchant number. Raises BadDocument.
+    Idempotent: WeChat's keys and certificates are made once per merchant number. Another API key or client
+    certificate than before is a change at WeChat: of the certificates the earlier ones stay valid until they
+    are revoked, unless none is named at all. Raises BadDocument.
     """
     reader = _Reader()
     providers = [reader.provider(item, at) for at, item in reader.objects(document, "providers", "")]
@@ -160,7 +164,7 @@ def register(
     if reader.faults:
         raise BadDocument(reader.faults)
     with ledger.transaction():
-        issued = [_store(ledger, authority, provider) for provider in providers]
+        issued = [_store(ledger, authority, provider, now_ms) for provider in providers]
     for provider in providers:
         if provider.client_cert_pem is not None:
             trust.add(provider.client_cert_pem)
@@ -169,25 +173,32 @@ def register(
 
 def trust_registered(ledger: Ledger, trust: ClientTrust) -> None:
     """Accept the client certificates that the ledger knows from an earlier run."""
-    for row in ledger.rows("SELECT client_cert_pem FROM provider WHERE client_cert_pem IS NOT NULL"):
-        trust.add(row["client_cert_pem"])
+    for row in ledger.rows("SELECT pem FROM api_certificate WHERE revoked = 0"):
+        trust.add(row["pem"])
 
 
-def _store(ledger: Ledger, authority: Authority, provider: _Provider) -> dict[str, object]:
-    known = ledger.row("SELECT 1 FROM provider WHERE mch_id = ?", provider.mch_id)
-    if known is None:
-        _insert_provider(ledger, authority, provider)
+def _store(ledger: Ledger, authority: Authority, provider: _Provider, now_ms: int) -> dict[str, object]:
+    known = find_provider(ledger, provider.mch_id)
     ledger.run(
-        "UPDATE provider SET appid = ?, kind = ?, verification = ?, api_v2_key = ?, api_v3_key = ?,"
-        " client_cert_pem = ? WHERE mch_id = ?",
+        "INSERT INTO provider (mch_id, appid, kind, verification, api_v2_key, api_v3_key)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mch_id) DO UPDATE SET appid = excluded.appid,"
+        " kind = excluded.kind, verification = excluded.verification, api_v2_key = excluded.api_v2_key,"
+        " api_v3_key = excluded.api_v3_key",
+        provider.mch_id,
         provider.appid,
         provider.kind,
         provider.verification,
         provider.api_v2_key,
         provider.api_v3_key,
-        provider.client_cert_pem,
-        provider.mch_id,
     )
+    if known is not None:
+        for api, former, new in (
+            (api_keys.V2, known.api_v2_key, provider.api_v2_key),
+            (api_keys.V3, known.api_v3_key, provider.api_v3_key),
+        ):
+            api_keys.replace(ledger, provider.mch_id, api, former, new, now_ms)
+    _issue(ledger, authority, provider.mch_id)
+    _keep_certificate(ledger, provider.mch_id, provider.client_cert_pem)
     _link(ledger, provider.mch_id, provider.appid, provider.app_secret)
     for tenant in provider.tenants:
         if tenant.sub_mch_id is None:
@@ -198,21 +209,24 @@ def _store(ledger: Ledger, authority: Authority, provider: _Provider) -> dict[st
     return _issued(ledger, provider.mch_id)
 
 
-def _insert_provider(ledger: Ledger, authority: Authority, provider: _Provider) -> None:
-    public_key = new_public_key()
-    certificate = authority.issue_platform_certificate(provider.mch_id)
+def _issue(ledger: Ledger, authority: Authority, mch_id: str) -> None:
+    """Make WeChat's first keys for a provider that is new."""
+    if ledger.row("SELECT 1 FROM wechat_key WHERE mch_id = ?", mch_id) is None:
+        keys.issue_public_key(ledger, mch_id)
+        keys.issue_certificate(ledger, authority, mch_id)
+
+
+def _keep_certificate(ledger: Ledger, mch_id: str, pem: str | None) -> None:
+    """Make a client certificate valid beside the earlier ones; none means that there is none any more."""
+    if pem is None:
+        ledger.run("UPDATE api_certificate SET revoked = 1 WHERE mch_id = ?", mch_id)
+        return
     ledger.run(
-        "INSERT INTO provider (mch_id, appid, kind, verification, public_key_id, public_key_private_pem,"
-        " certificate_pem, certificate_private_pem, public_key_pem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        provider.mch_id,
-        provider.appid,
-        provider.kind,
-        provider.verification,
-        f"PUB_KEY_ID_0{provider.mch_id}{random_text(16, '0123456789')}",
-        public_key.private_pem,
-        certificate.public_pem,
-        certificate.private_pem,
-        public_key.public_pem,
+        "INSERT INTO api_certificate (mch_id, serial, pem) VALUES (?, ?, ?)"
+        " ON CONFLICT (mch_id, serial) DO UPDATE SET pem = excluded.pem, revoked = 0",
+        mch_id,
+        serial_of(pem),
+        pem,
     )
 
 
@@ -254,14 +268,13 @@ def _store_sub_merchant(ledger: Ledger, mch_id: str, sub_mch_id: str, tenant: _T
 
 
 def _issued(ledger: Ledger, mch_id: str) -> dict[str, object]:
-    row = ledger.row(
-        "SELECT public_key_id, public_key_pem, certificate_pem FROM provider WHERE mch_id = ?", mch_id
-    )
-    if row is None:
-        raise RuntimeError("the provider was stored a moment ago")
-    pem = row["certificate_pem"]
     return {
         "mch_id": mch_id,
-        "wechatpay_public_keys": [{"id": row["public_key_id"], "pem": row["public_key_pem"]}],
-        "platform_certificates": [{"serial": serial_of(pem), "pem": pem}],
+        "wechatpay_public_keys": [
+            {"id": key.serial, "pem": key.public_pem} for key in keys.every(ledger, mch_id, keys.PUBLIC_KEY)
+        ],
+        "platform_certificates": [
+            {"serial": key.serial, "pem": key.public_pem}
+            for key in keys.every(ledger, mch_id, keys.CERTIFICATE)
+        ],
     }

@@ -11,12 +11,14 @@ from typing import Final
 
 from . import payments, refund_books, trades, values
 from .admission import Call, Declined, Refused
+from .api_keys import V2
 from .clock import read_wire_time
 from .fields import REENTRY
 from .misconfigurations import check_product
 from .payments import Payment
 from .registry import binding_kind, remember_openid
 from .trades import MICROPAY, Trade
+from .v3 import rules
 from .world import World
 
 H5_LIFE_MS: Final = 5 * 60 * 1000
@@ -30,7 +32,7 @@ _CHOICES: Final = {
     "receipt": ("Y", "N"),
     "version": ("1.0",),
 }
-_STATE_TEXTS: Final = {
+STATE_TEXTS: Final = {
     "NOTPAY": "订单未支付",
     "USERPAYING": "需要用户输入支付密码",
     "SUCCESS": "支付成功",
@@ -68,7 +70,7 @@ def orderquery(world: World, call: Call) -> dict[str, str]:
     """Tell the state of an order; `transaction_id` wins over `out_trade_no`."""
     trade, payment = find(world, call)
     state = refund_books.trade_state(world, trade, payment)
-    answer = {"trade_state": state, "trade_state_desc": _STATE_TEXTS[state]}
+    answer = {"trade_state": state, "trade_state_desc": STATE_TEXTS[state]}
     if payment is None or state == "REVOKED":
         return answer | {"out_trade_no": trade.out_trade_no, "total_fee": trade.get("total_fee")}
     return answer | payments.paid_fields(trade, payment)
@@ -79,6 +81,9 @@ def closeorder(world: World, call: Call) -> dict[str, str]:
     trade, _payment = find(world, call)
     if trade.get("trade_type") == MICROPAY:
         raise Declined("INVALID_REQUEST", "付款码支付的订单不支持关闭，只能撤销")
+    if trade.api != V2:
+        # Close stays in the generation that made the order (wechatpay-v3 9).
+        raise Declined("INVALID_REQUEST", "请使用下单时的接口版本关闭订单")
     if trade.state == "SUCCESS":
         raise Declined("ORDERPAID", "该订单已支付")
     if trade.state == "CLOSED":
@@ -93,7 +98,8 @@ def find(
     """Return the order that a call names, with the payment it means, None while there is none.
 
     WeChat's number names one payment, the merchant's stands for the first. The order must be of the same
-    merchant and sub-merchant. `unknown_transaction` is the code for a transaction_id that does not exist.
+    merchant and sub-merchant, and v2 may see it. `unknown_transaction` is the code for a transaction_id that
+    does not exist.
     """
     payment: Payment | None = None
     trade: Trade | None = None
@@ -108,6 +114,8 @@ def find(
             raise Declined("ORDERNOTEXIST", "订单不存在")
         payment = payments.first(world, trade)
     check_owner(call, trade)
+    if not rules.may_cross(world.ledger, trade.mch_id, trade.api, V2):
+        raise Declined("ORDERNOTEXIST", "订单不存在")
     return trade, payment
 
 
@@ -121,7 +129,8 @@ def check_owner(call: Call, trade: Trade) -> None:
 
 def check_same(call: Call, trade: Trade) -> None:
     """Check that a repeated number comes with the order's own parameters (wechatpay-v2 11.2)."""
-    if any(call.get(name) != trade.get(name) for name in REENTRY if name in call.endpoint.fields):
+    other = trade.api != V2
+    if other or any(call.get(name) != trade.get(name) for name in REENTRY if name in call.endpoint.fields):
         raise Declined("INVALID_REQUEST", "201 商户订单号重复")
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from . import payments, trades
+from .api_keys import V3
 from .payments import Payment
-from .registry import find_provider
+from .registry import api_certificates, find_provider
 from .signing import random_text, verifies
 from .trades import Prepay, Trade
+from .v3 import crypto
 from .world import World
 
 SIGNATURE_FAILED: Final = "支付验证签名失败"
@@ -61,7 +63,10 @@ def find_cashier(
         prepay = trades.find_prepay(world, "code_url", code_url or "")
     if prepay is None:
         raise CannotPay("ORDERNOTEXIST", "订单不存在")
-    return Cashier(trades.by_id(world, prepay.trade_id), prepay)
+    trade = trades.by_id(world, prepay.trade_id)
+    if code_url is not None and trade.api == V3 and trades.latest_prepay(world, trade) != prepay:
+        raise CannotPay("CODE_EXPIRED", "二维码已失效，请重新获取", "a later prepay made a new code_url")
+    return Cashier(trade, prepay)
 
 
 def was_scanned(world: World, out_trade_no: str, mch_id: str | None) -> bool:
@@ -91,7 +96,8 @@ def check_pay_params(
     """Check what the page gave to the phone, as the phone does, and raise CannotPay when it does not open.
 
     `appid` is the mini-program or official account that runs; when not said it is the right one. For APP
-    orders `params` are the six signed fields of the Open SDK and `sign` (wechatpay-v2 3.3).
+    orders `params` are the six signed fields of the Open SDK and `sign` (wechatpay-v2 3.3). An order of v3
+    wants RSA, by a certificate of the provider (wechatpay-v3 2.4).
     """
     if cashier.trade.get("trade_type") == "APP":
         _check_app_params(world, cashier, params)
@@ -101,8 +107,9 @@ def check_pay_params(
             raise CannotPay("PAY_PARAMS", f"调用支付JSAPI缺少参数：{name}", f"{name} is missing or empty")
     trade = cashier.trade
     running = params.get("appId") or appid or trade.payer_appid
-    if running != trade.payer_appid:
-        raise _bad_signature(f"the order was made for {trade.payer_appid}, the cashier runs in {running}")
+    if running not in trade.cashier_appids:
+        made_for = " or ".join(trade.cashier_appids)
+        raise _bad_signature(f"the order was made for {made_for}, the cashier runs in {running}")
     if not _SECONDS.fullmatch(params["timeStamp"]):
         raise _bad_signature("timeStamp must be ten digits: seconds, not milliseconds")
     if len(params["nonceStr"]) > 32:
@@ -110,9 +117,14 @@ def check_pay_params(
     if params["package"] != f"prepay_id={cashier.prepay.prepay_id}":
         raise _bad_signature("package must be prepay_id= and the prepay id of this order")
     if params["signType"] != trade.sign_type:
-        raise _bad_signature(f"signType must be {trade.sign_type}, as in unifiedorder")
-    signed = {name: params[name] for name in _CASHIER} | {"appId": running}
-    if not verifies(signed, params["paySign"], _key_of(world, trade), trade.sign_type):
+        raise _bad_signature(f"signType must be {trade.sign_type}, as the order was made")
+    if trade.api == V3:
+        lines = running, params["timeStamp"], params["nonceStr"], params["package"]
+        genuine = _rsa_verifies(world, trade, lines, params["paySign"])
+    else:
+        signed = {name: params[name] for name in _CASHIER} | {"appId": running}
+        genuine = verifies(signed, params["paySign"], _key_of(world, trade), trade.sign_type)
+    if not genuine:
         raise _bad_signature("paySign does not verify over appId, timeStamp, nonceStr, package, signType")
 
 
@@ -123,7 +135,7 @@ def _check_app_params(world: World, cashier: Cashier, params: dict[str, str]) ->
     trade = cashier.trade
     expected = {
         "appid": trade.payer_appid,
-        "partnerid": trade.get("sub_mch_id") or trade.mch_id,
+        "partnerid": _partner(trade),
         "prepayid": cashier.prepay.prepay_id,
         "package": "Sign=WXPay",
     }
@@ -132,9 +144,26 @@ def _check_app_params(world: World, cashier: Cashier, params: dict[str, str]) ->
             raise _bad_signature(f"{name} must be {value}")
     if not _SECONDS.fullmatch(params["timestamp"]):
         raise _bad_signature("timestamp must be ten digits: seconds, not milliseconds")
+    if trade.api == V3:
+        lines = params["appid"], params["timestamp"], params["noncestr"], params["prepayid"]
+        if not _rsa_verifies(world, trade, lines, params["sign"]):
+            raise _bad_signature("sign does not verify over appid, timestamp, noncestr, prepayid")
+        return
     signed = {name: params[name] for name in _APP_CASHIER}
     if not verifies(signed, params["sign"], _key_of(world, trade), trade.sign_type):
         raise _bad_signature("sign does not verify over the six lower-case fields")
+
+
+def _partner(trade: Trade) -> str:
+    """Return the number that an app names: of v2 orders who is paid, of v3 orders who signs (-v3 2.4)."""
+    return trade.mch_id if trade.api == V3 else trade.get("sub_mch_id") or trade.mch_id
+
+
+def _rsa_verifies(world: World, trade: Trade, lines: tuple[str, ...], signature: str) -> bool:
+    """Tell whether the provider signed these lines with the key of any certificate that is valid."""
+    message = "".join(f"{line}\n" for line in lines).encode()
+    known = api_certificates(world.ledger, trade.mch_id)
+    return any(crypto.verifies(certificate.pem, message, signature) for certificate in known)
 
 
 def _bad_signature(detail: str) -> CannotPay:

@@ -73,7 +73,7 @@ def _payer_ids(trade: Trade, user: str) -> tuple[str, str | None]:
     if sub_appid == "":
         return user, None
     if trade.get("openid"):
-        return trade.get("openid"), same_user_elsewhere(sub_appid, user)
+        return trade.get("openid"), trade.get("sub_openid") or same_user_elsewhere(sub_appid, user)
     return same_user_elsewhere(trade.get("appid"), user), user
 
 

@@ -15,6 +15,9 @@ from .registry import find_sub_merchant
 from .world import World
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+SCAN: Final = "scan"
+"""Stands in the place of a prepay id when the phone has scanned a code, which `code_url` then holds: whoever
+orders by API v3 is told no prepay id of such an order (wechatpay-v3 2.1)."""
 _NEEDS_SIGNATURE: Final = frozenset({"JSAPI", "APP"})
 
 
@@ -78,7 +81,11 @@ class Phone:
         return (_TEMPLATES / "phone.css").read_text(encoding="utf-8")
 
     def _checked(self, prepay_id: str, params: dict[str, str]) -> Cashier:
-        cashier = payer.find_cashier(self._world, prepay_id=prepay_id)
+        cashier = (
+            payer.find_cashier(self._world, code_url=params.get("code_url"))
+            if prepay_id == SCAN
+            else payer.find_cashier(self._world, prepay_id=prepay_id)
+        )
         if cashier.trade.get("trade_type") in _NEEDS_SIGNATURE:
             payer.check_pay_params(self._world, cashier, params)
         payer.check_payable(self._world, cashier)

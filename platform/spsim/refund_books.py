@@ -7,10 +7,11 @@ PROCESSING becomes SUCCESS, REFUNDCLOSE or CHANGE: by itself after a while, or w
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from . import balances, payments, settings, trades
+from .api_keys import V2
 from .clock import wire_time
 from .payments import Payment
 from .signing import random_text
@@ -36,7 +37,10 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """One refund of one payment: amount in fen, times in milliseconds."""
+    """One refund of one payment: amount in fen, times in milliseconds.
+
+    `api` is the generation that its end is notified in: the one by which it was asked for.
+    """
 
     refund_id: str
     mch_id: str
@@ -50,11 +54,15 @@ class Refund:
     status: str
     requested_at: int
     settled_at: int | None
+    api: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What somebody asks to be refunded: the merchant's server (API) or a person in WeChat's console."""
+    """What somebody asks to be refunded: the merchant's server (API) or a person in WeChat's console.
+
+    `api` is the generation that asked; its end is notified in that format (wechatpay-v3 9).
+    """
 
     out_refund_no: str
     amount: int
@@ -62,6 +70,7 @@ class Wanted:
     reason: str | None
     source: str
     notify_url: str | None
+    api: str
 
 
 def settlement(world: World) -> Settlement:
@@ -127,16 +136,20 @@ def trade_state(world: World, trade: Trade, payment: Payment | None) -> str:
     return trade.state
 
 
-def last_notify_url(world: World, trade: Trade) -> str | None:
-    """Return where the sub-merchant's latest refund was to be notified; what WeChat's console would have."""
+def last_told(world: World, trade: Trade) -> tuple[str | None, str]:
+    """Return where and in which generation the sub-merchant's latest refund was to be notified.
+
+    That is what WeChat's console would have; (None, V2) when none ever was.
+    """
     sql = (
-        "SELECT refund.notify_url, trade.params ->> 'sub_mch_id' AS sub_mch_id FROM refund"
+        "SELECT refund.notify_url, refund.api, trade.params ->> 'sub_mch_id' AS sub_mch_id FROM refund"
         " JOIN payment USING (transaction_id) JOIN trade ON trade.id = payment.trade_id"
         " WHERE refund.mch_id = ? AND refund.notify_url IS NOT NULL ORDER BY refund.rowid DESC"
     )
     own = trade.get("sub_mch_id")
     rows = world.ledger.rows(sql, trade.mch_id)
-    return next((row["notify_url"] for row in rows if (row["sub_mch_id"] or "") == own), None)
+    told = ((row["notify_url"], row["api"]) for row in rows if (row["sub_mch_id"] or "") == own)
+    return next(told, (None, V2))
 
 
 def insert(world: World, trade: Trade, payment: Payment, wanted: Wanted) -> Refund:
@@ -155,6 +168,7 @@ def insert(world: World, trade: Trade, payment: Payment, wanted: Wanted) -> Refu
         status="PROCESSING",
         requested_at=now,
         settled_at=None,
+        api=wanted.api,
     )
     row = asdict(refund)
     sql = f"INSERT INTO refund ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"  # noqa: S608 - own names
@@ -195,6 +209,16 @@ def settle(world: World, refund: Refund, status: str) -> None:
                 status,
                 now,
             )
+
+
+def resume(world: World, refund: Refund) -> Refund:
+    """Send an abnormal refund another way: it is under way again. Raises RuntimeError when it is not one."""
+    sql = (
+        "UPDATE refund SET status = 'PROCESSING', settled_at = NULL WHERE refund_id = ? AND status = 'CHANGE'"
+    )
+    if world.ledger.run(sql, refund.refund_id) != 1:
+        raise RuntimeError(f"refund {refund.out_refund_no} is not abnormal")
+    return replace(refund, status="PROCESSING", settled_at=None)
 
 
 def settle_due(world: World) -> int | None:

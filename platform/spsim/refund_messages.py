@@ -14,7 +14,6 @@ from .clock import wire_date_time
 from .faults import Fault
 from .messages import other_sub_merchant
 from .refund_books import RECEIVER, Refund
-from .registry import find_provider
 from .signing import nonce
 from .trades import Trade
 from .wire import write_xml
@@ -25,25 +24,27 @@ _ECHOED: Final = ("appid", "mch_id", "sub_appid", "sub_mch_id")
 
 
 def refund_body(
-    world: World, refund: Refund, status: str, fault: Fault | None, changes: dict[str, str] | None = None
+    world: World,
+    refund: Refund,
+    status: str,
+    key: str,
+    fault: Fault | None,
+    changes: dict[str, str] | None = None,
 ) -> bytes:
-    """Return the notification that a refund ended as `status`.
+    """Return the notification that a refund ended as `status`, encrypted under an API v2 key.
 
     `changes` replaces, adds or (with "") empties fields before they are encrypted; a fault may do the same,
-    or spoil the envelope. Raises LookupError when the provider has no key.
+    or spoil the envelope.
     """
     trade = refund_books.trade_of(world, refund)
-    provider = find_provider(world.ledger, trade.mch_id)
-    if provider is None or provider.api_v2_key is None:
-        raise LookupError(f"provider {trade.mch_id} has no key to encrypt with")
     fields = _fields(world, refund, status) | (changes or {})
     kind = "" if fault is None else fault.kind
     if fault is not None:
         fields |= _spoiled_content(refund, fault)
-    key = provider.api_v2_key[::-1] if kind == "wrong_signature" else provider.api_v2_key
-    sealed = seal(_plain(fields), key)
+    used = key[::-1] if kind == "wrong_signature" else key
+    sealed = seal(_plain(fields), used)
     if kind == "spliced":
-        sealed = _spliced(world, refund, sealed, key)
+        sealed = _spliced(world, refund, sealed, used)
     outer = _outer(world, trade, fault) | {"req_info": base64.b64encode(sealed).decode()}
     if kind == "missing_signature":
         del outer["req_info"]

@@ -6,6 +6,7 @@ from typing import Final
 
 from . import balances, orders, payments, refund_books, refund_limits, values
 from .admission import Call, Declined
+from .api_keys import V2
 from .clock import wire_date_time
 from .payments import Payment
 from .refund_books import API, RECEIVER, Refund, Wanted
@@ -39,6 +40,7 @@ def refund(world: World, call: Call) -> dict[str, str]:
         reason=call.get("refund_desc") or None,
         source=API,
         notify_url=call.get("notify_url") or None,
+        api=V2,
     )
     return _accepted(trade, payment, refund_books.insert(world, trade, payment, wanted))
 

@@ -16,11 +16,22 @@ class Provider:
     appid: str
     kind: str
     api_v2_key: str | None = field(repr=False)
+    api_v3_key: str | None = field(repr=False)
+    verification: str
+    """By what WeChat signs v3: `public_key`, `certificate`, or `both` while it changes over."""
 
     @property
     def has_sub_merchants(self) -> bool:
         """Service providers name a sub-merchant in every call, plain merchants in none (wechatpay-v2 10)."""
         return self.kind != "merchant"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCertificate:
+    """A certificate of a merchant: it signs v3 calls with its key and opens the TLS port to v2 ones."""
+
+    serial: str
+    pem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +45,19 @@ class SubMerchant:
 
 def find_provider(ledger: Ledger, mch_id: str) -> Provider | None:
     """Return the provider of a merchant number, or None."""
-    row = ledger.row("SELECT mch_id, appid, kind, api_v2_key FROM provider WHERE mch_id = ?", mch_id)
+    sql = "SELECT mch_id, appid, kind, api_v2_key, api_v3_key, verification FROM provider WHERE mch_id = ?"
+    row = ledger.row(sql, mch_id)
     return None if row is None else Provider(**dict(row))
+
+
+def another_provider(ledger: Ledger, provider: Provider, mch_id: str) -> Provider:
+    """Return the provider of a number, or with "" any other one; raises LookupError when there is none."""
+    sql = "SELECT mch_id FROM provider WHERE mch_id = ? OR (? = '' AND mch_id <> ?) ORDER BY mch_id LIMIT 1"
+    row = ledger.row(sql, mch_id, mch_id, provider.mch_id)
+    found = None if row is None else find_provider(ledger, row["mch_id"])
+    if found is None:
+        raise LookupError("no other provider is registered")
+    return found
 
 
 def is_linked(ledger: Ledger, mch_id: str, appid: str) -> bool:
@@ -81,10 +103,13 @@ def sub_appids(ledger: Ledger, mch_id: str, sub_mch_id: str) -> list[str]:
     return [row["sub_appid"] for row in ledger.rows(sql, mch_id, sub_mch_id)]
 
 
-def client_certificate(ledger: Ledger, mch_id: str) -> str | None:
-    """Return the client certificate registered for a merchant number in PEM, or None."""
-    row = ledger.row("SELECT client_cert_pem FROM provider WHERE mch_id = ?", mch_id)
-    return None if row is None else row["client_cert_pem"]
+def api_certificates(ledger: Ledger, mch_id: str) -> list[ApiCertificate]:
+    """Return the certificates that are valid for a merchant number, the newest first.
+
+    A merchant who got a new one has two until the old one is revoked (catalogue K05).
+    """
+    sql = "SELECT serial, pem FROM api_certificate WHERE mch_id = ? AND revoked = 0 ORDER BY rowid DESC"
+    return [ApiCertificate(**dict(row)) for row in ledger.rows(sql, mch_id)]
 
 
 def appid_exists(ledger: Ledger, appid: str) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from typing import Final
 
-from . import payments, refund_books, trades
+from . import letters, payments, refund_books, trades
 from .clock import iso_time, wire_time
+from .faults import NOTIFY, NOTIFY_ECHO, NOTIFY_REFUND
 from .notifier import Attempt
 from .payments import Payment
 from .refund_books import Refund
@@ -13,6 +16,7 @@ from .trades import Trade
 from .world import World
 
 Entry = dict[str, object]
+_KINDS: Final = {NOTIFY: "payment", NOTIFY_REFUND: "refund", NOTIFY_ECHO: "echo"}
 _IDENTITIES = ("appid", "mch_id", "sub_appid", "sub_mch_id", "out_trade_no", "trade_type")
 
 
@@ -30,7 +34,10 @@ def ledger(world: World, out_trade_no: str | None = None) -> dict[str, object]:
             for made in refund_books.of_payment(world, paid)
         ],
         "reversals": [entry for trade in found for entry in _reversals(world, trade)],
-        "notifications": [entry for trade in found for entry in _notifications(world, trade)],
+        "notifications": [
+            *(entry for trade in found for entry in _notifications(world, trade)),
+            *([] if out_trade_no is not None else _echoes(world)),
+        ],
     }
 
 
@@ -59,6 +66,7 @@ def _order(world: World, trade: Trade) -> Entry:
         "payer": trade.payer or None,
         "notify_url": trade.get("notify_url") or None,
         "sign_type": trade.sign_type,
+        "api_version": trade.api,
         "prepay_ids": [row["prepay_id"] for row in prepays],
         "created_at": iso_time(trade.created_at),
         "expires_at": iso_time(trade.expires_at),
@@ -88,6 +96,7 @@ def refund(world: World, made: Refund) -> Entry:
         "source": made.source,
         "reason": made.reason,
         "notify_url": made.notify_url,
+        "api_version": made.api,
         "requested_at": iso_time(made.requested_at),
         "settled_at": None if made.settled_at is None else iso_time(made.settled_at),
     }
@@ -109,16 +118,28 @@ def _reversals(world: World, trade: Trade) -> list[Entry]:
 
 def _notifications(world: World, trade: Trade) -> list[Entry]:
     rows = world.ledger.rows("SELECT * FROM notification WHERE trade_id = ? ORDER BY id", trade.id)
-    return [_notification(world, trade, row) for row in rows]
-
-
-def _notification(world: World, trade: Trade, row: sqlite3.Row) -> Entry:
-    attempts = world.ledger.rows("SELECT * FROM attempt WHERE notification_id = ? ORDER BY id", row["id"])
-    return {
+    about = {
         "mch_id": trade.mch_id,
         "sub_mch_id": trade.get("sub_mch_id") or None,
         "out_trade_no": trade.out_trade_no,
-        "kind": "payment" if row["refund_id"] is None else "refund",
+    }
+    return [about | _notification(world, row) for row in rows]
+
+
+def _echoes(world: World) -> list[Entry]:
+    sql = (
+        "SELECT notification.*, security_echo.mch_id FROM notification"
+        " JOIN security_echo ON security_echo.id = echo_id ORDER BY notification.id"
+    )
+    nobody = {"sub_mch_id": None, "out_trade_no": None}
+    return [{"mch_id": row["mch_id"]} | nobody | _notification(world, row) for row in world.ledger.rows(sql)]
+
+
+def _notification(world: World, row: sqlite3.Row) -> Entry:
+    attempts = world.ledger.rows("SELECT * FROM attempt WHERE notification_id = ? ORDER BY id", row["id"])
+    return {
+        "kind": _KINDS[letters.fault_path(row)],
+        "api_version": letters.api_of(world, row),
         "transaction_id": row["transaction_id"],
         "refund_id": row["refund_id"],
         "refund_status": row["refund_status"],
@@ -127,6 +148,7 @@ def _notification(world: World, trade: Trade, row: sqlite3.Row) -> Entry:
             {
                 "at": iso_time(sent["at"]),
                 "url": sent["url"],
+                "headers": json.loads(sent["headers"] or "{}"),
                 "body": sent["body"],
                 "http_status": sent["http_status"],
                 "answer": sent["answer"],

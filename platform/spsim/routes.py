@@ -13,6 +13,8 @@ from .front import Front
 from .misconfigurations import Misconfigurations
 from .money_controls import MoneyControls
 from .phone import Phone, View
+from .v3.flood import Flooding
+from .v3.key_controls import KeyControls
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self';"
@@ -137,6 +139,30 @@ def money_routes(money: MoneyControls) -> list[HTTPRouteHandler]:
         return money.set_limits(data)
 
     return [auth_codes, refunds, decide_refund, settlement, set_settlement, balances, limits, set_limits]
+
+
+def key_routes(keys: KeyControls) -> list[HTTPRouteHandler]:
+    """Return the routes of the controls of WeChat's keys."""
+
+    @get("/_sim/v3/keys")
+    async def described(mch_id: FromQuery[str | None] = None) -> Document:
+        return keys.describe(mch_id)
+
+    @post("/_sim/v3/keys", status_code=200)
+    async def change(data: JSONBody[Document]) -> Document:
+        return keys.change(data)
+
+    return [described, change]
+
+
+def flood_routes(flooding: Flooding) -> list[HTTPRouteHandler]:
+    """Return the route of the flood."""
+
+    @post("/_sim/v3/flood", status_code=200)
+    async def flood(data: JSONBody[Document]) -> Document:
+        return await flooding.run(data)
+
+    return [flood]
 
 
 def misconfiguration_routes(misconfigurations: Misconfigurations, front: Front) -> list[HTTPRouteHandler]:

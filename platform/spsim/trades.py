@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Final
 
+from .api_keys import V2, V3
 from .clock import wire_time
 from .signing import random_text
 from .world import World
@@ -14,6 +15,7 @@ from .world import World
 PREPAY_LIFE_MS: Final = 2 * 3600 * 1000
 ORDER_LIFE_MS: Final = 7 * 24 * 3600 * 1000
 MICROPAY: Final = "MICROPAY"
+_HEX: Final = "0123456789abcdef"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Trade:
 
     `state` is what WeChat calls trade_state, but for REFUND: a refunded order stays SUCCESS here, and
     :func:`spsim.refund_books.trade_state` tells what goes out. For MICROPAY `expires_at` is how long the
-    payer may type the password.
+    payer may type the password. `params` have the names of v2 whichever API made the order; `v3_request` is
+    the body of a v3 prepay, None for v2.
     """
 
     id: int
@@ -33,6 +36,12 @@ class Trade:
     state: str
     created_at: int
     expires_at: int
+    v3_request: str | None = None
+
+    @property
+    def api(self) -> str:
+        """The generation that made the order; its cashier and its notification follow that one."""
+        return V2 if self.v3_request is None else V3
 
     def get(self, name: str) -> str:
         """Return a parameter of the order, "" when absent."""
@@ -40,8 +49,17 @@ class Trade:
 
     @property
     def payer_appid(self) -> str:
-        """The appid in which the cashier opens: `sub_appid` when one was sent, else `appid` (3.1)."""
+        """The appid that the payer is a user of, `payer` and everybody else (wechatpay-v2 3.1, -v3 2.3)."""
+        if self.api == V3 and self.get("openid") and not self.get("sub_openid"):
+            return self.get("appid")
         return self.get("sub_appid") or self.get("appid")
+
+    @property
+    def cashier_appids(self) -> tuple[str, ...]:
+        """The appids in which the cashier opens: more than one when a v3 order names two openids."""
+        if self.api == V3 and self.get("openid") and self.get("sub_openid"):
+            return self.payer_appid, self.get("appid")
+        return (self.payer_appid,)
 
     @property
     def payer(self) -> str:
@@ -111,11 +129,12 @@ def insert(
     created_at: int,
     expires_at: int,
     state: str = "NOTPAY",
+    v3_request: str | None = None,
 ) -> Trade:
     """Store a new order that nobody has paid yet."""
     trade_id = world.ledger.insert(
-        "INSERT INTO trade (mch_id, out_trade_no, sign_type, params, created_at, expires_at, state)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO trade (mch_id, out_trade_no, sign_type, params, created_at, expires_at, state,"
+        " v3_request) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         params["mch_id"],
         params["out_trade_no"],
         sign_type,
@@ -123,6 +142,7 @@ def insert(
         created_at,
         expires_at,
         state,
+        v3_request,
     )
     return by_id(world, trade_id)
 
@@ -146,11 +166,23 @@ def current_prepay(world: World, trade: Trade) -> Prepay:
     prepay = latest_prepay(world, trade)
     if prepay is not None and not prepay_expired(world, prepay):
         return prepay
-    now = world.clock.now_ms()
-    code_url = None
-    if trade.get("trade_type") == "NATIVE":
-        code_url = f"weixin://wxpay/bizpayurl/up?pr={random_text(7)}&groupid=00"
-    prepay = Prepay(f"wx{wire_time(now)[6:]}{random_text(26, '0123456789abcdef')}", trade.id, code_url, now)
+    code = f"weixin://wxpay/bizpayurl/up?pr={random_text(7)}&groupid=00"
+    return _keep_prepay(world, trade, f"{_wire(world)[6:]}{random_text(26, _HEX)}", code)
+
+
+def new_prepay(world: World, trade: Trade) -> Prepay:
+    """Return a fresh prepay id, as v3 makes one for every call (wechatpay-v3 2.2, 10)."""
+    code = f"weixin://wxpay/bizpayurl?pr={random_text(9)}"
+    return _keep_prepay(world, trade, f"{_wire(world)}{random_text(20, _HEX)}", code)
+
+
+def _wire(world: World) -> str:
+    return wire_time(world.clock.now_ms())
+
+
+def _keep_prepay(world: World, trade: Trade, name: str, code_url: str) -> Prepay:
+    scanned = code_url if trade.get("trade_type") == "NATIVE" else None
+    prepay = Prepay(f"wx{name}", trade.id, scanned, world.clock.now_ms())
     world.ledger.run(
         "INSERT INTO prepay (prepay_id, trade_id, code_url, created_at) VALUES (?, ?, ?, ?)",
         prepay.prepay_id,

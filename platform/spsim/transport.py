@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Message, Receive, Scope, Send
@@ -13,6 +14,26 @@ ABORT: Final = "spsim.abort"
 
 TLS: Final = "tls"
 """The standard ASGI extension that names the client's certificate chain in PEM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. `headers` come on top of its type and length."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "text/xml; charset=utf-8"
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def started(self, *, whole: bool) -> HTTPResponseStartEvent:
+        """Return the event that begins it; only a `whole` one says how long it is."""
+        headers = {"content-type": self.content_type} | self.headers
+        # A 204 has no body to describe.
+        if self.status == 204:
+            del headers["content-type"]
+        elif whole:
+            headers["content-length"] = str(len(self.body))
+        return _start(self.status, [(name.encode(), value.encode()) for name, value in headers.items()])
 
 
 def client_certificate(scope: Scope) -> str | None:
@@ -33,6 +54,12 @@ async def read_body(receive: Receive, limit: int) -> bytes:
             return body[: limit + 1]
 
 
+async def send_reply(send: Send, reply: Reply) -> None:
+    """Answer with a whole body."""
+    await send(reply.started(whole=True))
+    await send(_chunk(reply.body, more=False))
+
+
 async def send_body(
     send: Send,
     body: bytes,
@@ -41,12 +68,9 @@ async def send_body(
     content_type: str = "text/xml; charset=utf-8",
     location: str = "",
 ) -> None:
-    """Answer with a whole body."""
-    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
-    if location:
-        headers.append((b"location", location.encode()))
-    await send(_start(status, headers))
-    await send(_chunk(body, more=False))
+    """Answer with a whole body of this type, or lead to another `location`."""
+    headers = {"location": location} if location else {}
+    await send_reply(send, Reply(body, status, content_type, headers))
 
 
 def dated(send: Send, date: str) -> Send:
@@ -69,18 +93,22 @@ async def cut(scope: Scope, send: Send) -> None:
         await send_body(send, b"", status=504)
 
 
-async def drip(send: Send, body: bytes, interval_s: float) -> None:
+async def drip(send: Send, reply: Reply, interval_s: float) -> None:
     """Answer one byte at a time (catalogue G06)."""
-    await _stream(send, _dripped(body, interval_s))
+    await _stream(send, reply, _dripped(reply.body, interval_s))
 
 
-async def flood(send: Send, body: bytes, size: int) -> None:
-    """Answer a body of about `size` bytes: the real one, padded inside its last element (catalogue G08)."""
-    await _stream(send, _padded(body, size))
+async def flood(send: Send, reply: Reply, size: int) -> None:
+    """Answer a body of about `size` bytes: the real one, padded before its end (catalogue G08).
+
+    A 204 may have none, so it becomes a 200.
+    """
+    status = 200 if reply.status == 204 else reply.status
+    await _stream(send, replace(reply, status=status), _padded(reply.body, size))
 
 
-async def _stream(send: Send, chunks: AsyncIterator[bytes]) -> None:
-    await send(_start(200, [(b"content-type", b"text/xml; charset=utf-8")]))
+async def _stream(send: Send, reply: Reply, chunks: AsyncIterator[bytes]) -> None:
+    await send(reply.started(whole=False))
     async for chunk in chunks:
         await send(_chunk(chunk, more=True))
     await send(_chunk(b"", more=False))
@@ -93,7 +121,9 @@ async def _dripped(body: bytes, interval_s: float) -> AsyncIterator[bytes]:
 
 
 async def _padded(body: bytes, size: int) -> AsyncIterator[bytes]:
-    head, tail = body[:-6], body[-6:]
+    # Blanks are harmless before `</xml>` and before the last brace of JSON.
+    end = body.rfind(b"</xml>") if body.endswith(b"</xml>") else max(len(body) - 1, 0)
+    head, tail = body[:end], body[end:]
     yield head
     padding = b" " * 65536
     for _ in range(max(size - len(body), 0) // len(padding) + 1):

@@ -54,7 +54,8 @@ def old_books(registered: Path, tmp_path: Path, receiver: Receiver) -> Path:
     connection.execute("INSERT INTO payment VALUES (?, ?, ?, ?, ?, ?)", paid)
     connection.execute("INSERT INTO notification (id, trade_id, created_at) VALUES (7, 1, ?)", (NOW_MS,))
     lost = (1, 7, NOW_MS, receiver.url, "<xml/>", None, None, 0, "lost by a fault")
-    connection.execute("INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", lost)
+    columns = "id, notification_id, at, url, body, http_status, answer, ok, error"
+    connection.execute(f"INSERT INTO attempt ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", lost)
     connection.commit()
     connection.close()
     return database
@@ -84,7 +85,7 @@ async def test_references_between_the_new_tables_hold(old_books: Path) -> None:
             pass
     connection = sqlite3.connect(old_books)
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
     connection.execute("PRAGMA foreign_keys = ON")
     with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
         connection.execute("DELETE FROM trade WHERE id = 1")

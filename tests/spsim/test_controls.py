@@ -121,6 +121,9 @@ async def test_the_index_names_every_control_and_every_fault(desk: Desk) -> None
             ("POST", "/_sim/misconfigurations"),
             ("DELETE", "/_sim/misconfigurations"),
             ("POST", "/_sim/front"),
+            ("GET", "/_sim/v3/keys"),
+            ("POST", "/_sim/v3/keys"),
+            ("POST", "/_sim/v3/flood"),
         ]
     }
     assert documented == routed

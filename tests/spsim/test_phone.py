@@ -259,3 +259,12 @@ async def test_user_text_is_escaped_on_the_page(desk: Desk) -> None:
 @pytest.mark.parametrize(("fen", "text"), [(1, "¥0.01"), (1280, "¥12.80"), (123456789, "¥1,234,567.89")])
 def test_amounts_are_shown_in_yuan(fen: int, text: str) -> None:
     assert yuan(fen) == text
+
+
+async def test_a_scanned_code_opens_its_order_without_a_prepay_id(desk: Desk) -> None:
+    made = await desk.create(order(trade_type="NATIVE", sub_openid="", product_id="latte"))
+    shown = await page(desk, "scan", {"code_url": made["code_url"]})
+    assert "立即支付" in shown
+    assert f'action="/_sim/phone/{made["prepay_id"]}"' in shown
+    for params in ({"code_url": "weixin://wxpay/bizpayurl/up?pr=nothing"}, {}):
+        assert "无法支付" in await page(desk, "scan", params)

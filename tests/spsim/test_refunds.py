@@ -97,14 +97,21 @@ async def test_F09_no_refund_without_a_certificate(desk: Desk, certificates: dic
         await accepted(own, params)
 
 
-async def test_a_replaced_certificate_is_refused(
+async def test_K05_a_replaced_certificate_is_valid_beside_the_new_one_until_it_is_revoked(
     desk: Desk, secure: Desk, certificates: dict[str, Certificate]
 ) -> None:
     await paid(desk)
     new = {"mch_id": MCH_ID, "appid": order()["appid"], "api_v2_key": KEY}
+    old = (await desk.http.get("/_sim/v3/keys", params={"mch_id": MCH_ID})).json()["api_certificates"]
     await desk.control("providers", providers=[new | {"client_cert_pem": certificates[MERCHANT].pem}])
-    assert await declined(secure, REFUND, refunding()) == "CERT_ERROR"
-    await desk.control("providers", providers=[new])
+    async with tls_desk_at(desk.where, certificates[MERCHANT]) as renewed:
+        await accepted(secure, refunding("R000001", amount=100))
+        await accepted(renewed, refunding("R000002", amount=100))
+        await desk.control("v3/keys", mch_id=MCH_ID, action="revoke_api_certificate", serial=old[0])
+        assert await declined(secure, REFUND, refunding("R000003", amount=100)) == "CERT_ERROR"
+        await accepted(renewed, refunding("R000003", amount=100))
+        await desk.control("providers", providers=[new])
+        assert await declined(renewed, REFUND, refunding("R000004", amount=100)) == "CERT_ERROR"
     assert await declined(secure, REFUND, refunding()) == "CERT_ERROR"
 
 
