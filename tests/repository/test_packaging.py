@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VENDOR = ROOT / "platform" / "spapp" / "static" / "vendor"
 RUNTIME_LOCK = ROOT / "requirements.lock"
 DEVELOPMENT_LOCK = ROOT / "requirements-dev.lock"
+NPM_LOCK = ROOT / "tests" / "node" / "package-lock.json"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -48,6 +49,15 @@ def test_locks_name_no_address_and_no_path(path: Path) -> None:
     assert "://" not in text
     assert not re.search(r"^\s*(--index|--extra-index|--find-links|-e |-f |/|\.)", text, re.MULTILINE)
     assert not re.search(r"-[cr] (/|\.\.)", text)
+
+
+def test_the_npm_lock_of_the_tests_is_pinned_and_hashed_and_names_no_registry() -> None:
+    lock = json.loads(NPM_LOCK.read_text(encoding="utf-8"))["packages"]
+    asked = json.loads(NPM_LOCK.with_name("package.json").read_text(encoding="utf-8"))["devDependencies"]
+    packages = {name.removeprefix("node_modules/"): entry for name, entry in lock.items() if name}
+    assert {name: packages[name]["version"] for name in asked} == asked
+    assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
+    assert not any("resolved" in entry or entry.get("hasInstallScript") for entry in packages.values())
 
 
 def test_locks_hold_what_pyproject_asks_for() -> None:
