@@ -83,6 +83,8 @@ def check_public_key(key_id: str, pem: bytes, *, pointer: str = "#") -> bytes:
                 "must be PUB_KEY_ID_ and letters or digits",
             )
         )
+    if _BLOCK.findall(pem.decode("latin-1")) == ["CERTIFICATE"]:
+        faults = [*(fault for fault in faults if fault.code != "wrong_pem_block"), _is_certificate(pointer)]
     if faults:
         raise InvalidInput(*faults)
     try:
@@ -105,7 +107,9 @@ def load_private_key(pem: bytes) -> rsa.RSAPrivateKey:
     return key
 
 
-def platform_key(kind: KeyKind, serial: str, pem: bytes, ends_at: datetime | None) -> PlatformKey:
+def platform_key(
+    kind: KeyKind, serial: str, pem: bytes, ends_at: datetime | None, *, only_verifies: bool = False
+) -> PlatformKey:
     """Parse one of WeChat's stored keys, which counts until `ends_at` at most. Raises ValueError."""
     if kind is KeyKind.PLATFORM_CERTIFICATE:
         certificate = x509.load_pem_x509_certificate(pem)
@@ -117,11 +121,21 @@ def platform_key(kind: KeyKind, serial: str, pem: bytes, ends_at: datetime | Non
         key, begins_at = serialization.load_pem_public_key(pem), None
     if not isinstance(key, rsa.RSAPublicKey):
         raise ValueError("not an RSA key")
-    return PlatformKey(serial, key, begins_at, ends_at)
+    return PlatformKey(serial, key, begins_at, ends_at, only_verifies)
 
 
 def _fault(pointer: str, code: str, zh: str, en: str) -> Fault:
     return Fault(pointer, code, Text(zh, en))
+
+
+def _is_certificate(pointer: str) -> Fault:
+    return _fault(
+        f"{pointer}/pem",
+        "is_certificate",
+        "这是证书，不是微信支付公钥：平台证书由系统自动下载，API 证书请填在 API 证书处",
+        "is a certificate and no WeChat Pay public key: platform certificates are fetched without anybody's "
+        "help, an API certificate has a place of its own",
+    )
 
 
 def _unreadable(pointer: str) -> Fault:

@@ -1,4 +1,4 @@
-"""Why a service provider cannot be used right now."""
+"""Why a service provider cannot be used right now, and why a key of it cannot be changed as asked."""
 
 from __future__ import annotations
 
@@ -83,5 +83,46 @@ class ProviderNotReady(DomainError):
                 "请检查 WXSP_MASTER_KEY 或重新导入证书。",
                 "This provider's API certificate cannot be decrypted: wrong master key or damaged record; "
                 "check WXSP_MASTER_KEY or import the certificate again.",
+            )
+        )
+
+
+class KeyChangeRefused(DomainError):
+    """A key cannot change its state this way; nothing was changed."""
+
+    code = "key_change_refused"
+
+    @classmethod
+    def not_rehearsed(cls) -> KeyChangeRefused:
+        return cls(
+            Text(
+                "这个候选密钥在最近 30 分钟内没有通过演练；请先演练，或写明理由后直接启用。",
+                "This candidate has not passed a rehearsal within the last 30 minutes; rehearse it first, or "
+                "give a reason for going on without.",
+            )
+        )
+
+    @classmethod
+    def expired(cls) -> KeyChangeRefused:
+        return cls(
+            Text("这张证书已过期，不能启用。", "This certificate has expired and cannot be put into use.")
+        )
+
+    @classmethod
+    def nothing_before(cls) -> KeyChangeRefused:
+        return cls(
+            Text(
+                "没有可以退回的版本：上一个版本的过渡期已结束，或从未更换过。",
+                "There is no version to go back to: the time of the one before is over, or there was none.",
+            )
+        )
+
+    @classmethod
+    def still_needed(cls) -> KeyChangeRefused:
+        return cls(
+            Text(
+                "它是唯一在用的一个，停用后就无法继续调用或验签；请先启用另一个。",
+                "It is the only one in use, without which no call and no message could be handled; put "
+                "another one into use first.",
             )
         )

@@ -15,16 +15,16 @@ class V2Keys:
     """The API v2 keys of one provider that still count for something."""
 
     signing: V2Key
-    retiring: tuple[tuple[V2Key, datetime], ...]
-    """Replaced keys, newest first, each with the moment until which it verifies."""
+    others: tuple[tuple[V2Key, datetime], ...]
+    """A candidate and replaced keys, newest first, each with the moment until which it verifies."""
 
     def verifying(self, now: datetime) -> tuple[V2Key, ...]:
         """Return the keys a notification may be signed with at `now`, the active one first (K01, N05)."""
-        return (self.signing, *(key for key, until in self.retiring if now < until))
+        return (self.signing, *(key for key, until in self.others if now < until))
 
     def version(self, number: int) -> V2Key | None:
-        """Return the active or retiring key of this version, None when it no longer counts."""
-        for key in (self.signing, *(key for key, _until in self.retiring)):
+        """Return the key of this version, None when it no longer counts."""
+        for key in (self.signing, *(key for key, _until in self.others)):
             if key.version == number:
                 return key
         return None
@@ -39,18 +39,25 @@ class V3Keys:
     """The active API certificate with WeChat's keys; it ends at `own_ends_at`."""
     own_ends_at: datetime | None
     opening_keys: tuple[tuple[ApiV3Key, datetime | None], ...]
-    """API v3 keys, the active one first; a replaced one with the moment until which it opens (K02)."""
+    """API v3 keys, the active one first; a candidate and replaced ones with the moment until which they open
+    (K02)."""
     platform: PlatformKeys
 
     def signing(self, now: datetime) -> V3Key:
         """Return what calls are signed with. Raises ProviderNotReady without a certificate that counts, and
         without any of WeChat's keys, by which no answer could be believed."""
+        own = self.introducing(now)
+        if not len(self.platform):
+            raise ProviderNotReady.without_platform_key()
+        return own
+
+    def introducing(self, now: datetime) -> V3Key:
+        """Return the same for the first call of all, by which WeChat's keys are fetched: there may be none
+        yet (wechatpay-v3 1.6). Raises ProviderNotReady without a certificate that counts."""
         if self.own is None or self.own_ends_at is None:
             raise ProviderNotReady.without_certificate()
         if self.own_ends_at <= now:
             raise ProviderNotReady.expired_certificate()
-        if not len(self.platform):
-            raise ProviderNotReady.without_platform_key()
         return self.own
 
     def opening(self, now: datetime) -> tuple[ApiV3Key, ...]:
@@ -58,7 +65,10 @@ class V3Keys:
 
         Raises ProviderNotReady when there is none.
         """
-        keys = tuple(key for key, until in self.opening_keys if until is None or now < until)
-        if not keys:
-            raise ProviderNotReady.without_v3_key()
-        return keys
+        if keys := self.still_opening(now):
+            return keys
+        raise ProviderNotReady.without_v3_key()
+
+    def still_opening(self, now: datetime) -> tuple[ApiV3Key, ...]:
+        """Return the same where having none is no fault."""
+        return tuple(key for key, until in self.opening_keys if until is None or now < until)

@@ -17,7 +17,7 @@ from spcore.db.scope import ProviderScope
 from spcore.providers.certificates import load_private_key, platform_key, split_bundle
 from spcore.providers.errors import ProviderNotReady
 from spcore.providers.held import V2Keys, V3Keys
-from spcore.providers.keys import key_context
+from spcore.providers.keys import SIDE_BY_SIDE, key_context
 from spcore.providers.models import KeyKind, KeyState, Provider, ProviderKey
 from spcore.vault import Vault, VaultError
 from wechatpay.credentials import ApiV3Key, ClientCertificate, InvalidCredentials, V2Key, V3Key
@@ -83,7 +83,8 @@ class Keyring:
                 held = self._held_v3.get(provider_id)
                 if held is None or held[0] < epoch:
                     rows = await self._stored(provider_id, *_OF_V3)
-                    held = (rows[0].key_epoch if rows else 0), self._open_v3(provider_id, rows)
+                    # Whoever has no key of v3 is known as such until one comes, and asked for no more.
+                    held = (rows[0].key_epoch if rows else epoch), self._open_v3(provider_id, rows)
                     self._held_v3[provider_id] = held
         return held[1]
 
@@ -121,7 +122,7 @@ class Keyring:
     async def _stored(self, provider_id: str, *kinds: KeyKind) -> Sequence[_Stored]:
         """Return the versions of these kinds that still count, newest first."""
         self.loads += 1
-        counting = (KeyState.ACTIVE.value, KeyState.RETIRING.value)
+        counting = (KeyState.ACTIVE.value, KeyState.RETIRING.value, KeyState.CANDIDATE.value)
         of_kinds = ProviderKey.kind.in_([kind.value for kind in kinds])
         query = (
             select(
@@ -143,16 +144,16 @@ class Keyring:
 
     def _open(self, provider_id: str, rows: Sequence[_Stored]) -> V2Keys:
         signing: V2Key | None = None
-        retiring: list[tuple[V2Key, datetime]] = []
+        others: list[tuple[V2Key, datetime]] = []
         now = self._clock.now()
         for row in rows:
             if row.state == KeyState.ACTIVE:
                 signing = self._key(provider_id, row.version, row.sealed)
             elif row.verify_until is not None and now < row.verify_until:
-                retiring.append((self._key(provider_id, row.version, row.sealed), row.verify_until))
+                others.append((self._key(provider_id, row.version, row.sealed), row.verify_until))
         if signing is None:
             raise ProviderNotReady.without_key()
-        return V2Keys(signing, tuple(retiring))
+        return V2Keys(signing, tuple(others))
 
     def _open_v3(self, provider_id: str, rows: Sequence[_Stored]) -> V3Keys:
         now = self._clock.now()
@@ -177,12 +178,15 @@ class Keyring:
         return V3Keys(own, own_ends_at, tuple(opening), platform)
 
     def _platform_key(self, provider_id: str, row: _Stored) -> PlatformKey | None:
-        if row.kind not in {KeyKind.WECHATPAY_PUBLIC_KEY, KeyKind.PLATFORM_CERTIFICATE}:
+        if row.kind not in SIDE_BY_SIDE or (row.state != KeyState.ACTIVE and row.verify_until is None):
             return None
         context = key_context(provider_id, row.kind, row.version)
         try:
             pem = self._vault.open(row.sealed, context)
-            return platform_key(KeyKind(row.kind), row.label or "", pem, row.verify_until)
+            only_verifies = row.state != KeyState.ACTIVE
+            return platform_key(
+                KeyKind(row.kind), row.label or "", pem, row.verify_until, only_verifies=only_verifies
+            )
         except (VaultError, ValueError) as error:
             # One of WeChat's keys less is a matter of its own serial; the others go on.
             self._unreadable(provider_id, row, error.reason if isinstance(error, VaultError) else "not_a_key")

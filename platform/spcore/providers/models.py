@@ -26,8 +26,8 @@ class KeyKind(StrEnum):
 
 
 class KeyState(StrEnum):
-    """`candidate` is tried and trusted with nothing; `active` signs and verifies; `retiring` only verifies,
-    until `verify_until`; `retired` does neither."""
+    """`active` signs and verifies; `retiring`, and a `candidate` with a `verify_until`, only verify, up to
+    then; `retired` does neither. So nothing is refused between a change at WeChat and ours."""
 
     CANDIDATE = "candidate"
     ACTIVE = "active"

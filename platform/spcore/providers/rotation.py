@@ -17,6 +17,7 @@ from spcore.db.scope import ProviderScope
 from spcore.errors import InvalidInput, NotFound
 from spcore.providers.certificates import ClientCertificate, check_client_certificate
 from spcore.providers.keys import PutKey, key_faults, put_key
+from spcore.providers.material import KeyMaterial
 from spcore.providers.models import KeyKind, Provider, ProviderKey
 from spcore.vault import Vault
 
@@ -90,6 +91,17 @@ class ProviderKeys:
             rows = (await session.execute(query)).all()
         return [KeyVersion(KeyKind(kind), *rest) for kind, *rest in rows]
 
+    async def replace(self, scope: ProviderScope, material: KeyMaterial, origin: Origin) -> PutKey:
+        """Put a checked key into use at once, without a rehearsal. Raises NotFound."""
+        return await self._put(
+            scope,
+            material.kind,
+            material.secret,
+            origin,
+            label=material.label,
+            not_after=material.not_after,
+        )
+
     async def replace_v2_key(self, scope: ProviderScope, secret: str, origin: Origin) -> PutKey:
         """Make `secret` the API v2 key. Raises InvalidInput (`#/api_v2_key`), NotFound."""
         return await self._put(scope, KeyKind.API_V2, secret.encode(), origin)
@@ -115,10 +127,11 @@ class ProviderKeys:
 
         Raises InvalidInput (`#/client_cert_pem`, `#/client_key_pem`) naming what is wrong, NotFound.
         """
-        mch_id = await self._mch_id(scope)
+        mch_id = await self.mch_id(scope)
         return check_client_certificate(cert_pem, key_pem, mch_id=mch_id, now=self._clock.now())
 
-    async def _mch_id(self, scope: ProviderScope) -> str:
+    async def mch_id(self, scope: ProviderScope) -> str:
+        """Return the merchant number that an API certificate must name. Raises NotFound."""
         async with self._database.read(scope) as session:
             found = await session.scalar(select(Provider.mch_id).where(Provider.id == scope.provider_id))
         if found is None:
