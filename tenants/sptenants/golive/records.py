@@ -82,10 +82,9 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Cashier:
-    """What pays a trial: the code to scan, and the number that the simulator's phone opens."""
+    """What pays a trial: the text of the code to scan."""
 
     code_url: str
-    prepay_id: str
 
 
 @dataclass(frozen=True, slots=True)

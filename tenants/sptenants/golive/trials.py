@@ -206,9 +206,9 @@ class Trials:
                     Attempt.state == AttemptState.PAYABLE.value,
                 )
             )
-        if row is None or row.code_url is None or row.prepay_id is None:
+        if row is None or row.code_url is None:
             return None
-        return Cashier(row.code_url, row.prepay_id)
+        return Cashier(row.code_url)
 
     async def run_due(self) -> int:
         """Look at open trials, so that one that nobody watches any more is certified too."""

@@ -36,6 +36,7 @@ from sptenants.orders.models import Attempt, Order
 from sptenants.orders.numbering import made_at, order_of
 from sptenants.orders.records import AttemptRecord, OrderRecord
 from sptenants.orders.states import AttemptState, OrderStatus
+from sptenants.orders.versions import signing_key
 from sptenants.registry.access import RequestFacts
 from sptenants.registry.caller import TenantProfile
 from wechatpay.credentials import (
@@ -43,8 +44,8 @@ from wechatpay.credentials import (
     MerchantCredentials,
     PartnerCredentials,
     ProviderKind,
+    SigningKey,
     SignType,
-    V2Key,
 )
 from wechatpay.errors import NotSent, Refused, UnknownOutcome
 from wechatpay.gateway import OrderState
@@ -65,6 +66,14 @@ class Adopted:
 
     outcome: Outcome
     order: OrderRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeWith:
+    """The API that is asked, and will be asked for the order's whole life, with the version of its key."""
+
+    api_version: str
+    key_version: int
 
 
 class _Taken(Exception):
@@ -97,10 +106,12 @@ class Adoption:
         appid: AppId | None = None,
         by: Actor = SYSTEM,
         facts: RequestFacts | None = None,
+        api_version: str | None = None,
     ) -> Adopted:
         """Ask WeChat about `number` and rebuild its order if it is paid and this tenant's.
 
-        `appid` is the app of a plain merchant's order, when known. Raises ProviderNotReady.
+        `appid` is the app of a plain merchant's order, when known; `api_version` the API by which WeChat told
+        of it, otherwise that of the provider's new orders. Raises ProviderNotReady.
         """
         scope = TenantScope(provider.id, tenant.id)
         if (known := await self._known(scope, number)) is not None:
@@ -109,9 +120,10 @@ class Adoption:
             return Adopted("foreign")
         if not self._budget.take(provider.id):
             return Adopted("unclear")
-        key = (await self._keyring.v2(provider.id, provider.key_epoch)).signing
+        version = api_version or provider.api_version
+        key = await signing_key(self._keyring, provider, version, self._clock.now())
         credentials = _credentials(provider, tenant, key, appid)
-        state = await self._ask(provider, credentials, number)
+        state = await self._ask(provider, version, credentials, number)
         if not isinstance(state, OrderState):
             return Adopted(state)
         if not state.trade_state.was_paid:
@@ -119,7 +131,8 @@ class Adoption:
         if _identity(state) != credentials.identity() or state.fee_type != "CNY":
             _log.warning("adoption.foreign", provider_id=provider.id, tenant_id=tenant.id)
             return Adopted("foreign")
-        return await self._store(scope, provider, tenant, key, state, by, facts)
+        made_with = _MadeWith(version, key.version)
+        return await self._store(scope, provider, tenant, made_with, state, by, facts)
 
     async def _known(self, scope: TenantScope, number: OutTradeNo) -> OrderRecord | None:
         async with self._database.read(scope) as session:
@@ -127,9 +140,9 @@ class Adoption:
         return case.order if case else None
 
     async def _ask(
-        self, provider: ProviderProfile, credentials: Credentials, number: OutTradeNo
+        self, provider: ProviderProfile, api_version: str, credentials: Credentials, number: OutTradeNo
     ) -> OrderState | Literal["absent", "unclear"]:
-        gateway = self._gateways.of(provider.mode, "v2", provider.id)
+        gateway = self._gateways.of(provider.mode, api_version, provider.id)
         try:
             return await gateway.query(credentials, number)
         except Refused as error:
@@ -142,7 +155,7 @@ class Adoption:
         scope: TenantScope,
         provider: ProviderProfile,
         tenant: TenantProfile,
-        key: V2Key,
+        made_with: _MadeWith,
         state: OrderState,
         by: Actor,
         facts: RequestFacts | None,
@@ -151,7 +164,7 @@ class Adoption:
         now, proof = self._clock.now(), Evidence.of_query(state)
         try:
             async with self._database.write(scope) as session:
-                case = await _rebuild(session, scope, provider, tenant, key, state, by, now)
+                case = await _rebuild(session, scope, provider, tenant, made_with, state, by, now)
                 applied = await evidence.apply(session, scope, case, proof, now)
                 if applied.verdict is not Verdict.PAID:
                     raise _Taken
@@ -172,7 +185,7 @@ async def _rebuild(
     scope: TenantScope,
     provider: ProviderProfile,
     tenant: TenantProfile,
-    key: V2Key,
+    made_with: _MadeWith,
     state: OrderState,
     by: Actor,
     now: datetime,
@@ -190,7 +203,7 @@ async def _rebuild(
         drafted = _order(provider, tenant, state, None if left else named, by, now)
         await _insert(session, repository.ORDERS, row_of(drafted))
         order = OrderRecord.of(drafted, provider.mode)
-    attempt = _attempt(provider, tenant, key, state, order.id, now)
+    attempt = _attempt(provider, tenant, made_with, state, order.id, now)
     await _insert(session, repository.ATTEMPTS, row_of(attempt))
     return Case(provider, order, AttemptRecord.of(attempt))
 
@@ -258,7 +271,7 @@ def _order(
 def _attempt(
     provider: ProviderProfile,
     tenant: TenantProfile,
-    key: V2Key,
+    made_with: _MadeWith,
     state: OrderState,
     order_id: str,
     now: datetime,
@@ -274,9 +287,9 @@ def _attempt(
         state=AttemptState.SUBMITTING.value,
         amount=paid.total_fee.value,
         trade_type=paid.trade_type,
-        api_version="v2",
+        api_version=made_with.api_version,
         sign_type=provider.sign_type,
-        key_version=key.version,
+        key_version=made_with.key_version,
         kind=provider.kind,
         mch_id=paid.mch_id,
         appid=paid.appid,
@@ -329,7 +342,7 @@ def _is_ours(number: OutTradeNo) -> bool:
 
 
 def _credentials(
-    provider: ProviderProfile, tenant: TenantProfile, key: V2Key, appid: AppId | None
+    provider: ProviderProfile, tenant: TenantProfile, key: SigningKey, appid: AppId | None
 ) -> Credentials:
     """Return the tenant's own identity; an order is found without the app it was paid in (4.4)."""
     mch_id, sign_type = MchId(provider.mch_id), SignType(provider.sign_type)

@@ -16,6 +16,7 @@ from sptenants.orders.models import Attempt, Order
 from sptenants.orders.numbering import attach_of, new_out_trade_no
 from sptenants.orders.records import OrderRecord
 from sptenants.orders.states import AttemptState, OrderStatus
+from sptenants.orders.versions import api_version_of
 from sptenants.registry.caller import Caller
 from sptenants.registry.notify_paths import notify_path
 from wechatpay.errors import InvalidRequest
@@ -138,12 +139,13 @@ def message_of(caller: Caller, terms: Terms, *, public_url: str, peer: str, now:
         scene = terms.scene
         if terms.trade_type is TradeType.H5 and scene is None:
             scene = H5Scene(H5Type.WAP, public_url, caller.tenant.name)
+        api_version = api_version_of(caller.provider, terms.trade_type)
         return NewOrder(
             out_trade_no=new_out_trade_no(now),
             amount=terms.amount,
             description=terms.description,
             attach=attach_of(caller.tenant.id, terms.order_id),
-            notify_url=public_url + notify_path(caller.tenant.route_key, "v2", "payment"),
+            notify_url=public_url + notify_path(caller.tenant.route_key, api_version, "payment"),
             payer_ip=terms.payer_ip or peer,
             trade_type=terms.trade_type,
             openid=terms.openid,
@@ -173,9 +175,12 @@ def attempt_of(
 ) -> Attempt:
     """Return the attempt that `message` is, with the identities it is made with (decision 7).
 
-    A plain merchant has no sub fields: the app that opens the cashier is its own `appid`.
+    A plain merchant has no sub fields: the app that opens the cashier is its own `appid`. Nor has an order
+    that opens in the service provider's own app, whose payers have their openids under `appid` (wechatpay-v2
+    2.1, wechatpay-v3 2.3).
     """
     provider, sub_mch_id = caller.provider, caller.tenant.sub_mch_id
+    under_sub = sub_mch_id is not None and sub_appid != provider.appid
     return Attempt(
         provider_id=provider.id,
         tenant_id=caller.tenant.id,
@@ -185,14 +190,14 @@ def attempt_of(
         state=AttemptState.SUBMITTING.value,
         amount=message.amount.value,
         trade_type=message.trade_type.value,
-        api_version=provider.api_version,
+        api_version=api_version_of(provider, message.trade_type),
         sign_type=provider.sign_type,
         key_version=key_version,
         kind=provider.kind,
         mch_id=provider.mch_id,
         appid=provider.appid if sub_mch_id else sub_appid or provider.appid,
         sub_mch_id=sub_mch_id,
-        sub_appid=sub_appid if sub_mch_id else None,
+        sub_appid=sub_appid if under_sub else None,
         request=message.to_json(),
         cashier=cashier,
         repeats=0,

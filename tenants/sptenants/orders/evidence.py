@@ -23,7 +23,7 @@ from sptenants.orders.states import OPEN, AttemptState, OrderStatus
 from sptenants.orders.timeline import Note
 from wechatpay.gateway import OrderState, TradeState, TradeType
 from wechatpay.money import Fen
-from wechatpay.v2.notify import VerifiedPayment
+from wechatpay.payments import VerifiedPayment
 
 _T = TypeVar("_T")
 

@@ -63,7 +63,7 @@ class Healing:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._settler = Settler(database, clock, Line(keyring, gateways), jitter)
+        self._settler = Settler(database, clock, Line(keyring, gateways, clock), jitter)
         self._budget = budget or Budget(clock)
         self._worker_id = worker_id or f"healing-{new_ulid()}"
 

@@ -6,31 +6,29 @@ Nothing here raises what a call can end in; every ending is a value, so that "un
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from spcore.errors import Text
-from spcore.providers.errors import ProviderNotReady
-from spcore.providers.held import V2Keys
+from spcore.clock import Clock
 from spcore.providers.keyring import Keyring
 from spcore.providers.profile import ProviderProfile
 from sptenants.orders import timeline
 from sptenants.orders.records import AttemptRecord, OrderRecord
 from sptenants.orders.timeline import Note
+from sptenants.orders.versions import key_for_new_orders, signing_key
+from wechatpay import pay_params
 from wechatpay.credentials import (
     Credentials,
     MerchantCredentials,
     PartnerCredentials,
     ProviderKind,
+    SigningKey,
     SignType,
-    V2Key,
 )
 from wechatpay.errors import InvalidRequest, NotSent, Refused, UnknownOutcome, WechatPayError
 from wechatpay.gateway import Gateway, NewOrder, OrderState, Prepay, TradeState, TradeType
 from wechatpay.identifiers import AppId, AuthCode, MchId, OutTradeNo, PrepayId, SubMchId
-from wechatpay.v2 import pay_params
 
 _OVER = frozenset({TradeState.CLOSED, TradeState.REVOKED})
 _TYPING = "USERPAYING"
@@ -96,24 +94,14 @@ class Closing:
 class Line:
     """Asks WeChat on behalf of orders."""
 
-    def __init__(self, keyring: Keyring, gateways: GatewayPicker) -> None:
+    def __init__(self, keyring: Keyring, gateways: GatewayPicker, clock: Clock) -> None:
         self._keyring = keyring
         self._gateways = gateways
+        self._clock = clock
 
-    async def keys(self, provider: ProviderProfile) -> V2Keys:
-        """Return the provider's keys; no statement when they are at hand. Raises ProviderNotReady."""
-        return await self._keyring.v2(provider.id, provider.key_epoch)
-
-    async def keys_for_new_orders(self, provider: ProviderProfile, trade_type: TradeType) -> V2Keys:
-        """The same, for a provider whose new orders this release can make. Raises ProviderNotReady.
-
-        Payment codes need the API certificate too: without it a charge that hangs could not be reversed.
-        """
-        if provider.api_version != "v2":
-            raise ProviderNotReady(_V2_ONLY)
-        if trade_type is TradeType.MICROPAY:
-            await self._keyring.certificate(provider.id, provider.key_epoch)
-        return await self.keys(provider)
+    async def key_for_new_orders(self, provider: ProviderProfile, trade_type: TradeType) -> SigningKey:
+        """Return the key that a new order is made with; see `versions.key_for_new_orders`."""
+        return await key_for_new_orders(self._keyring, provider, trade_type, self._clock.now())
 
     async def place(self, case: Case) -> Placing:
         """Create the order at WeChat, or renew its prepay_id, always with the stored parameters (P3, P7)."""
@@ -199,16 +187,17 @@ class Line:
         if attempt.cashier is None or attempt.prepay_id is None:
             return None
         credentials = await self._credentials(case.provider, attempt)
-        return _SIGNERS[attempt.cashier](credentials, PrepayId(attempt.prepay_id), now)
+        return pay_params.sign(attempt.cashier, credentials, PrepayId(attempt.prepay_id), now)
 
     async def _credentials(self, provider: ProviderProfile, attempt: AttemptRecord) -> Credentials:
-        return credentials_of(attempt, (await self.keys(provider)).signing)
+        key = await signing_key(self._keyring, provider, attempt.api_version, self._clock.now())
+        return credentials_of(attempt, key)
 
     def _gateway(self, case: Case) -> Gateway:
         return self._gateways.of(case.provider.mode, _sent(case).api_version, case.provider.id)
 
 
-def credentials_of(attempt: AttemptRecord, key: V2Key) -> Credentials:
+def credentials_of(attempt: AttemptRecord, key: SigningKey) -> Credentials:
     """Return the credentials of an attempt: its own identities and algorithm, whatever is configured now."""
     mch_id, appid, sign_type = MchId(attempt.mch_id), AppId(attempt.appid), SignType(attempt.sign_type)
     if attempt.sub_mch_id is None:
@@ -222,14 +211,6 @@ def credentials_of(attempt: AttemptRecord, key: V2Key) -> Credentials:
         key=key,
         sign_type=sign_type,
     )
-
-
-_Signer = Callable[[Credentials, PrepayId, datetime], dict[str, str]]
-_SIGNERS: dict[str, _Signer] = {
-    "miniprogram": pay_params.for_mini_program,
-    "official_account": pay_params.for_official_account,
-    "app": pay_params.for_app,
-}
 
 
 def _sent(case: Case) -> AttemptRecord:
@@ -269,9 +250,3 @@ def own_failure(error: InvalidRequest, api: str) -> dict[str, Any]:
         "http_status": None,
         "request_id": None,
     }
-
-
-_V2_ONLY = Text(
-    "该服务商配置为 API v3，本版本只支持 API v2：请把 api_version 设为 v2。",
-    "This provider is configured for API v3, which this release does not offer yet: set api_version to v2.",
-)

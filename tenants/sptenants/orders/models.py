@@ -305,7 +305,7 @@ class OrderSum(TenantOwned, Model):
     paid_amount: Mapped[int] = mapped_column(BigInteger)
     """Fen, as everywhere; a day of a large tenant exceeds 32 bits."""
     settled_of: Mapped[int]
-    """Orders that obtained a prepay_id and are at least 30 minutes old."""
+    """Orders that became payable and are at least 30 minutes old."""
     settled_paid: Mapped[int]
     refunded_count: Mapped[int]
     refunded_amount: Mapped[int] = mapped_column(BigInteger)

@@ -104,9 +104,9 @@ class Placing:
         ways.check(caller, wanted)
         now = self._clock.now()
         made = draft(caller, wanted, public_url=self._public_url, peer=peer, source=source, now=now)
-        keys = await self._line.keys_for_new_orders(caller.provider, wanted.trade_type)
+        signing_key = await self._line.key_for_new_orders(caller.provider, wanted.trade_type)
         try:
-            case = await self._store(caller, wanted, made, keys.signing.version, key)
+            case = await self._store(caller, wanted, made, signing_key.version, key)
         except _Taken as taken:
             return await self._repeat(caller, wanted, taken.record)
         if case.attempt is None:
@@ -172,14 +172,14 @@ class Placing:
             raise OrderStateConflict.being_closed(order)
         terms = Terms.of(order, OpenId(payer.openid))
         message = message_of(caller, terms, public_url=self._public_url, peer=peer, now=now)
-        keys = await self._line.keys_for_new_orders(caller.provider, TradeType.JSAPI)
+        key = await self._line.key_for_new_orders(caller.provider, TradeType.JSAPI)
         attempt = attempt_of(
             caller,
             order.id,
             message,
             sub_appid=payer.sub_appid,
             cashier="miniprogram",
-            key_version=keys.signing.version,
+            key_version=key.version,
             now=now,
         )
         async with self._database.write(caller.scope) as session:
@@ -341,7 +341,7 @@ class Placing:
         order, attempt = case.order, case.attempt
         if attempt is None:
             return
-        note = params_issued(attempt.sign_type, order.sub_appid, order.openid, "miniprogram")
+        note = params_issued(attempt.cashier_sign_type, order.sub_appid, order.openid, "miniprogram")
         scope = repository.scope_of(order)
         async with self._database.write(scope) as session:
             await repository.insert_notes(session, order, self._clock.now(), (note,))

@@ -8,11 +8,19 @@ from typing import Any, Literal
 
 from sptenants.orders.models import Attempt, Order
 from sptenants.orders.states import OPEN, AttemptState, OrderStatus
+from sptenants.orders.versions import API_V3
 from wechatpay.gateway import TradeType
 from wechatpay.money import Fen
+from wechatpay.pay_params import Cashier
 
 RefundStatus = Literal["none", "partial", "full"]
 PaidBy = Literal["notify", "query"]
+
+_CASHIERS: dict[str, Cashier] = {
+    "miniprogram": "miniprogram",
+    "official_account": "official_account",
+    "app": "app",
+}
 
 UNCLEAR_AFTER = timedelta(seconds=60)
 """An order whose creation at WeChat is unknown for longer than this needs a person's look."""
@@ -164,7 +172,7 @@ class AttemptRecord:
     prepay_at: datetime | None
     code_url: str | None
     h5_url: str | None
-    cashier: str | None
+    cashier: Cashier | None
     absent_since: datetime | None
     repeats: int
     transaction_id: str | None
@@ -192,7 +200,7 @@ class AttemptRecord:
             prepay_at=row.prepay_at,
             code_url=row.code_url,
             h5_url=row.h5_url,
-            cashier=row.cashier,
+            cashier=_CASHIERS[row.cashier] if row.cashier else None,
             absent_since=row.absent_since,
             repeats=row.repeats,
             transaction_id=row.transaction_id,
@@ -203,6 +211,11 @@ class AttemptRecord:
     def by_code(self) -> bool:
         """Whether a payment code pays it; see `OrderRecord.by_code`."""
         return self.trade_type == TradeType.MICROPAY
+
+    @property
+    def cashier_sign_type(self) -> str:
+        """How payment parameters of it are signed: `sign_type` is v2's, v3 has one way (wechatpay-v3 2.4)."""
+        return "RSA" if self.api_version == API_V3 else self.sign_type
 
 
 def mask_openid(openid: str | None) -> str | None:

@@ -19,6 +19,7 @@ REFUND_STATUS_WORDS = {
 _CAUSES = {
     "gateway": Text("微信应答", "WeChat's answer"),
     "query": Text("查询退款", "refund query"),
+    "notify": Text("退款通知", "refund notification"),
     "operator": Text("人工", "a person"),
 }
 _SOURCES = {

@@ -88,7 +88,7 @@ class Replacing:
         now = self._clock.now()
         terms = Terms.wanted(wanted, order_id, case.order.expires_at)
         message = message_of(caller, terms, public_url=self._public_url, peer=peer, now=now)
-        keys = await self._line.keys_for_new_orders(caller.provider, wanted.trade_type)
+        signing_key = await self._line.key_for_new_orders(caller.provider, wanted.trade_type)
         async with self._database.read(caller.scope) as session:
             cashier = await ways.cashier_of(session, caller, wanted)
         ended = await self._ended(case)
@@ -98,7 +98,7 @@ class Replacing:
             message,
             sub_appid=wanted.sub_appid.text if wanted.sub_appid else None,
             cashier=cashier,
-            key_version=keys.signing.version,
+            key_version=signing_key.version,
             now=now,
             number=case.attempt.number + 1 if case.attempt else 1,
         )

@@ -60,7 +60,7 @@ class OrderService:
         self._clock = clock
         self._prices = prices
         self._sleep = sleep
-        self.line = Line(keyring, gateways)
+        self.line = Line(keyring, gateways, clock)
         self.settler = Settler(database, clock, self.line, jitter)
         self._placing = Placing(database, clock, self.line, self.settler, public_url=public_url, sleep=sleep)
         self._replacing = Replacing(

@@ -67,7 +67,7 @@ class Settler:
         if case.order.is_open and case.order.by_code:
             return await self._by_code(case, found)
         if case.order.status is _S.SUBMITTING and found.kind == "unpaid":
-            # It exists and we hold no prepay_id: the same parameters again give us one (P3).
+            # It exists and we hold nothing that pays it: the same parameters again give us that (P3).
             return await self.store_placing(case, await self._line.place(case))
         if case.order.status is _S.SUBMITTING and found.kind == "absent":
             return await self._absent(case, found)
@@ -189,7 +189,7 @@ class Settler:
                 if attempt.cashier is not None:
                     notes += (
                         timeline.params_issued(
-                            attempt.sign_type, order.sub_appid, order.openid, order.source
+                            attempt.cashier_sign_type, order.sub_appid, order.openid, order.source
                         ),
                     )
         await repository.insert_notes(session, order, now, notes)

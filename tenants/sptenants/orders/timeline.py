@@ -50,6 +50,11 @@ _OPERATIONS = {
     "refundquery": Text("查询退款", "query refund"),
     "micropay": Text("付款码收款", "charge payment code"),
     "reverse": Text("撤销", "reverse"),
+    "v3.prepay": Text("下单", "create order"),
+    "v3.query": Text("查单", "query order"),
+    "v3.close": Text("关单", "close order"),
+    "v3.refund": Text("申请退款", "request refund"),
+    "v3.refund_query": Text("查询退款", "query refund"),
 }
 SOURCES = {
     "api_key": Text("API 密钥", "API key"),

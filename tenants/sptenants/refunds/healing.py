@@ -62,7 +62,9 @@ class RefundHealing:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._settler = RefundSettler(database, clock, RefundLine(keyring, gateways), jitter, heals=True)
+        self._settler = RefundSettler(
+            database, clock, RefundLine(keyring, gateways, clock), jitter, heals=True
+        )
         self._budget = budget
         self._worker_id = worker_id or f"refunds-{new_ulid()}"
 

@@ -9,20 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from spcore.clock import Clock
 from spcore.providers.keyring import Keyring
 from spcore.providers.profile import ProviderProfile
 from sptenants.orders import timeline
 from sptenants.orders.line import GatewayPicker, bad_call, credentials_of, failure_of, own_failure
 from sptenants.orders.records import AttemptRecord
 from sptenants.orders.timeline import Note
+from sptenants.orders.versions import API_V2, signing_key
 from sptenants.refunds.records import RefundRecord
 from wechatpay.credentials import Credentials
 from wechatpay.errors import InvalidRequest, NotSent, Refused, UnknownOutcome
-from wechatpay.gateway import Gateway
+from wechatpay.gateway import Gateway, OrderState
 from wechatpay.identifiers import OutRefundNo, OutTradeNo
 from wechatpay.refunds import NewRefund, RefundAccepted, RefundState
 
 _NONE_EXISTS = "REFUNDNOTEXIST"
+LISTS_REFUNDS = (API_V2,)
+"""APIs that tell all refunds of an order; v3 tells one by its number alone (wechatpay-v3 4.2)."""
 _MAX_PAGES = 10
 """Of ten refunds each: twice what an order can have (wechatpay-v2 4.7)."""
 
@@ -66,13 +70,17 @@ class Listing:
 class RefundLine:
     """Asks WeChat on behalf of refunds."""
 
-    def __init__(self, keyring: Keyring, gateways: GatewayPicker) -> None:
+    def __init__(self, keyring: Keyring, gateways: GatewayPicker, clock: Clock) -> None:
         self._keyring = keyring
         self._gateways = gateways
+        self._clock = clock
 
-    async def require_ready(self, provider: ProviderProfile) -> None:
-        """Raise ProviderNotReady unless key and certificate are there; no statement when they are at hand."""
-        await self._keyring.v2(provider.id, provider.key_epoch)
+    async def require_ready(self, provider: ProviderProfile, attempt: AttemptRecord) -> None:
+        """Raise ProviderNotReady unless key and certificate are there by which the attempt's refunds go.
+
+        No statement when they are at hand.
+        """
+        await self._credentials(provider, attempt)
         await self._keyring.certificate(provider.id, provider.key_epoch)
 
     async def send(self, case: RefundCase) -> Sending:
@@ -106,8 +114,22 @@ class RefundLine:
             return FoundRefund("unclear", None, bad_call(error))
         return FoundRefund("known", state, timeline.call(state.call))
 
+    async def order(self, provider: ProviderProfile, attempt: AttemptRecord) -> OrderState | None:
+        """Ask for the order itself, which tells whether anything was refunded of it, and not what.
+
+        None when it could not be learned. Raises ProviderNotReady.
+        """
+        credentials = await self._credentials(provider, attempt)
+        try:
+            return await self._gateway(provider, attempt).query(credentials, OutTradeNo(attempt.out_trade_no))
+        except (Refused, UnknownOutcome, NotSent):
+            return None
+
     async def all_of(self, provider: ProviderProfile, attempt: AttemptRecord) -> Listing:
-        """Ask for every refund of the attempt's order, page by page. Raises ProviderNotReady."""
+        """Ask for every refund of the attempt's order, page by page. Raises ProviderNotReady.
+
+        Only of an order by an API that `LISTS_REFUNDS`.
+        """
         credentials = await self._credentials(provider, attempt)
         gateway, number = self._gateway(provider, attempt), OutTradeNo(attempt.out_trade_no)
         found: dict[str, RefundState] = {}
@@ -129,8 +151,8 @@ class RefundLine:
         return Listing(tuple(found.values()), tuple(notes))
 
     async def _credentials(self, provider: ProviderProfile, attempt: AttemptRecord) -> Credentials:
-        keys = await self._keyring.v2(provider.id, provider.key_epoch)
-        return credentials_of(attempt, keys.signing)
+        key = await signing_key(self._keyring, provider, attempt.api_version, self._clock.now())
+        return credentials_of(attempt, key)
 
     def _gateway(self, provider: ProviderProfile, attempt: AttemptRecord) -> Gateway:
         return self._gateways.of(provider.mode, attempt.api_version, provider.id)

@@ -35,7 +35,7 @@ def requested(refund: RefundRecord) -> Note:
 
 
 def moved(refund: RefundRecord, after: RefundStatus, cause: str, **facts: Any) -> Note:
-    """A change of state; `cause` is `gateway`, `query` or `operator`."""
+    """A change of state; `cause` is `gateway`, `query`, `notify` or `operator`."""
     meta = {
         "refund_id": refund.id,
         "amount": refund.amount.value,

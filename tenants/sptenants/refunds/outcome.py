@@ -1,21 +1,22 @@
 """Applying WeChat's word about a refund: the one place where a refund ends (rules R6, R7).
 
-The word is a verified answer of refundquery, never a notification's content. It is compared with the row in
-every number and amount before it changes anything, and applying it twice changes nothing.
+The word is a verified answer to a question, or a notification of API v3, which WeChat signs; never the
+content of one of v2. It is compared with the row in every number and amount before it changes anything, and
+applying it twice changes nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sptenants.orders import timeline
 from sptenants.orders.disputes import AnomalyKind, raise_anomaly, settle_anomaly
 from sptenants.orders.heals import Wrong, record_heal
-from sptenants.orders.records import OrderRecord
+from sptenants.orders.records import AttemptRecord, OrderRecord
 from sptenants.orders.schedule import Jitter
 from sptenants.orders.timeline import Note
 from sptenants.refunds import notes, repository
@@ -23,6 +24,10 @@ from sptenants.refunds.records import RefundRecord
 from sptenants.refunds.schedule import STUCK_AFTER, next_check
 from sptenants.refunds.states import Purpose, RefundStatus, may_move
 from wechatpay import refunds as wire
+from wechatpay.identifiers import OutRefundNo, OutTradeNo, RefundId, TransactionId
+from wechatpay.money import Fen
+
+Source = Literal["query", "notify"]
 
 NOTIFIED_WITHIN = timedelta(minutes=1)
 """WeChat tells of a success at once; a query that finds one older than this found a lost notification."""
@@ -36,41 +41,65 @@ _TARGETS = {
 _STILL_OPEN = frozenset({RefundStatus.PROCESSING, RefundStatus.ABNORMAL})
 
 
+class Word(Protocol):
+    """WeChat's verified word about one refund: `RefundState` or `VerifiedRefund` of `wechatpay.refunds`."""
+
+    @property
+    def out_trade_no(self) -> OutTradeNo: ...
+    @property
+    def transaction_id(self) -> TransactionId: ...
+    @property
+    def out_refund_no(self) -> OutRefundNo: ...
+    @property
+    def refund_id(self) -> RefundId: ...
+    @property
+    def status(self) -> wire.RefundStatus: ...
+    @property
+    def amount(self) -> Fen: ...
+    @property
+    def total(self) -> Fen: ...
+    @property
+    def success_at(self) -> datetime | None: ...
+    @property
+    def recv_account(self) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What came of it: the refund as it is now, entries for the timeline, and whether anything was wrong.
 
-    `changed` says that the state moved; `disputed` that WeChat's word was not taken.
+    `changed` says that the state moved; `disputed` names the fields for which WeChat's word was not taken.
     """
 
     refund: RefundRecord
     notes: tuple[Note, ...] = ()
     changed: bool = False
-    disputed: bool = False
+    disputed: tuple[str, ...] = ()
 
 
 async def apply(
     session: AsyncSession,
     order: OrderRecord,
     refund: RefundRecord,
-    state: wire.RefundState,
+    state: Word,
     now: datetime,
     jitter: Jitter,
     *,
+    source: Source = "query",
     heals: bool = False,
 ) -> Applied:
-    """Apply `state` within the caller's transaction, which holds `order`.
+    """Apply `state`, by whichever way it was learned, within the caller's transaction, which holds `order`.
 
     `heals` writes down what had been lost when the refund moved on: healing found it, nobody told us.
     """
     if fields := differing(refund, state):
-        return await dispute(session, refund, fields, now)
+        return await dispute(session, refund, fields, now, source)
     after = _TARGETS[state.status]
     if refund.status is after or (refund.status in _STILL_OPEN and after is RefundStatus.PROCESSING):
         return Applied(refund)
     if not may_move(refund.status, after):
         # Final for us, and WeChat says otherwise: money truth and intent differ (rule M5).
-        return await dispute(session, refund, ("status",), now)
+        return await dispute(session, refund, ("status",), now, source)
     moved = await repository.move(
         session, order, refund, after, now, **_changes(refund, after, state, now, jitter)
     )
@@ -79,11 +108,11 @@ async def apply(
     await _follow_up(session, refund, moved, now)
     if heals:
         await _note_heal(session, refund, moved, now)
-    note = notes.moved(refund, after, "query", recv_account=moved.recv_account)
+    note = notes.moved(refund, after, source, recv_account=moved.recv_account)
     return Applied(moved, (note,), changed=True)
 
 
-def differing(refund: RefundRecord, state: wire.RefundState) -> tuple[str, ...]:
+def differing(refund: RefundRecord, state: Word) -> tuple[str, ...]:
     """Return the fields in which WeChat's word does not agree with the refund (R6)."""
     pairs: dict[str, tuple[object, object]] = {
         "out_trade_no": (refund.out_trade_no, state.out_trade_no.text),
@@ -96,8 +125,22 @@ def differing(refund: RefundRecord, state: wire.RefundState) -> tuple[str, ...]:
     return tuple(name for name, (ours, theirs) in pairs.items() if ours != theirs)
 
 
+def strange(attempt: AttemptRecord, refund: wire.VerifiedRefund) -> tuple[str, ...]:
+    """Return the identities in which a refund is not of the attempt's merchant (I3).
+
+    WeChat writes a provider's with and without the sub-merchant's number (wechatpay-v3 3.3).
+    """
+    sub_mch_id = refund.sub_mch_id.text if refund.sub_mch_id else attempt.sub_mch_id
+    pairs = {"mch_id": (attempt.mch_id, refund.mch_id.text), "sub_mch_id": (attempt.sub_mch_id, sub_mch_id)}
+    return tuple(name for name, (ours, theirs) in pairs.items() if ours != theirs)
+
+
 async def dispute(
-    session: AsyncSession, refund: RefundRecord, fields: tuple[str, ...], now: datetime
+    session: AsyncSession,
+    refund: RefundRecord,
+    fields: tuple[str, ...],
+    now: datetime,
+    source: Source = "query",
 ) -> Applied:
     """Leave the refund alone and put it on the work list: a person has to look."""
     kind = AnomalyKind.REFUND_MISMATCH
@@ -111,12 +154,12 @@ async def dispute(
         refund_id=refund.id,
         facts={"fields": list(fields), "amount": refund.amount.value},
     )
-    told = (timeline.anomaly(kind.value, "query", fields=list(fields)),) if fresh else ()
-    return Applied(refund, told, disputed=True)
+    told = (timeline.anomaly(kind.value, source, fields=list(fields)),) if fresh else ()
+    return Applied(refund, told, disputed=fields)
 
 
 def _changes(
-    refund: RefundRecord, after: RefundStatus, state: wire.RefundState, now: datetime, jitter: Jitter
+    refund: RefundRecord, after: RefundStatus, state: Word, now: datetime, jitter: Jitter
 ) -> dict[str, Any]:
     left_as = replace(refund, status=after, state_since=now, failure=None)
     return {

@@ -1,7 +1,8 @@
 """Refunds that were made at WeChat's own console: found, taken over, told of (F10).
 
 Money truth wins (rule M5): such a refund becomes a row like any other, under the number it has there, as
-long as the sums hold (M4). Otherwise it is left to a person.
+long as the sums hold (M4). Otherwise it is left to a person. API v2 lists the refunds of an order; v3 says
+only that there are some, and which ones by the notifications that it signs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spcore.clock import Clock
@@ -21,16 +22,18 @@ from spcore.ids import new_id
 from sptenants.orders.budget import Budget
 from sptenants.orders.disputes import AnomalyKind, raise_anomaly, settle_anomaly
 from sptenants.orders.heals import Wrong, record_heal
-from sptenants.orders.models import AnomalyRow
+from sptenants.orders.models import AnomalyRow, Attempt
 from sptenants.orders.records import AttemptRecord, OrderRecord
-from sptenants.orders.repository import insert_notes_of
+from sptenants.orders.repository import insert_notes_of, scope_of
 from sptenants.orders.schedule import Jitter, random_jitter
 from sptenants.refunds import notes, outcome, repository
-from sptenants.refunds.line import RefundLine
+from sptenants.refunds.line import LISTS_REFUNDS, RefundLine
+from sptenants.refunds.outcome import Source, Word
 from sptenants.refunds.records import RefundRecord
 from sptenants.refunds.repository import Payment
 from sptenants.refunds.states import Approval, Purpose, RefundStatus
-from wechatpay.refunds import RefundState
+from wechatpay.gateway import TradeState
+from wechatpay.refunds import VerifiedRefund
 
 LOOK_WITHIN = timedelta(days=30)
 """How long WeChat is asked about refunds that it only hinted at; the daily bill is the net below."""
@@ -45,7 +48,9 @@ class Looked:
 
     answered: bool
     found: tuple[str, ...] = ()
-    """Numbers that WeChat has, known here or not."""
+    """Numbers that WeChat has, known here or not; none by API v3, which lists none."""
+    unnamed: bool = False
+    """WeChat says that something was refunded, and nothing here explains it; v3 does not say what."""
 
 
 class OutsideRefunds:
@@ -72,6 +77,8 @@ class OutsideRefunds:
             )
         if payment is None or payment.attempt is None or payment.order.transaction_id is None:
             return Looked(answered=True)
+        if payment.attempt.api_version not in LISTS_REFUNDS:
+            return await self._ask_whether(scope, payment, payment.attempt)
         listing = await self._line.all_of(payment.provider, payment.attempt)
         if listing.refunds is None:
             return Looked(answered=False)
@@ -83,12 +90,64 @@ class OutsideRefunds:
             if fresh:
                 await insert_notes_of(session, scope, order_id, now, listing.notes)
             for state in fresh:
-                order = await self._take_over(session, payment, order, payment.attempt, state, now)
+                await self._take_over(session, payment, order, payment.attempt, state, now)
+                order = await repository.lock_order(session, scope, order_id)
             note = f"{len(listing.refunds)} refunds at WeChat"
             await settle_anomaly(
                 session, scope, AnomalyKind.REFUND_OUTSIDE, payment.attempt.out_trade_no, now, note
             )
         return Looked(answered=True, found=tuple(state.out_refund_no.text for state in listing.refunds))
+
+    async def told(
+        self, session: AsyncSession, order: OrderRecord, refund: VerifiedRefund, now: datetime
+    ) -> tuple[str, ...] | None:
+        """Take over a refund of which a verified notification tells, in the transaction that holds `order`.
+
+        The fields in which it does not fit, when it is left to a person; None as long as nothing is known of
+        a payment under its number, which may have been overtaken.
+        """
+        scope = scope_of(order)
+        payment = await repository.payment_under(session, scope, order.id, refund.out_trade_no.text)
+        if payment is None or payment.attempt is None or order.transaction_id is None:
+            return None
+        attempt = payment.attempt
+        strange = outcome.strange(attempt, refund)
+        if fields := await self._take_over(
+            session, payment, order, attempt, refund, now, source="notify", strange=strange
+        ):
+            return fields
+        note = f"WeChat told of {refund.out_refund_no}"
+        await settle_anomaly(session, scope, AnomalyKind.REFUND_OUTSIDE, attempt.out_trade_no, now, note)
+        return ()
+
+    async def _ask_whether(self, scope: TenantScope, payment: Payment, attempt: AttemptRecord) -> Looked:
+        """Put it on the work list when WeChat says that something was refunded and nothing was here."""
+        state = await self._line.order(payment.provider, attempt)
+        if state is None:
+            return Looked(answered=False)
+        now = self._clock.now()
+        async with self._database.write(scope) as session:
+            order = await repository.lock_order(session, scope, payment.order.id)
+            unnamed = state.trade_state is TradeState.REFUND and not await repository.was_sent_any(
+                session, scope, attempt.out_trade_no
+            )
+            if unnamed:
+                facts = {
+                    "source": "query",
+                    "out_trade_no": attempt.out_trade_no,
+                    "transaction_id": attempt.transaction_id,
+                    "amount": attempt.amount.value,
+                }
+                await raise_anomaly(
+                    session,
+                    scope,
+                    AnomalyKind.REFUND_OUTSIDE,
+                    attempt.out_trade_no,
+                    now,
+                    order_id=order.id,
+                    facts=facts,
+                )
+        return Looked(answered=True, unnamed=unnamed)
 
     async def _take_over(
         self,
@@ -96,12 +155,16 @@ class OutsideRefunds:
         payment: Payment,
         order: OrderRecord,
         attempt: AttemptRecord,
-        state: RefundState,
+        state: Word,
         now: datetime,
-    ) -> OrderRecord:
-        """Store one refund with its sums and its event, and return the order as it is then."""
+        *,
+        source: Source = "query",
+        strange: tuple[str, ...] = (),
+    ) -> tuple[str, ...]:
+        """Store one refund with its sums and its event; the fields that keep it from that, if any do."""
         refund = _found_refund(payment, attempt, state, now)
-        fields = [name for name in outcome.differing(refund, state) if name != "out_refund_no"]
+        differing = outcome.differing(refund, state)
+        fields = [*strange, *(name for name in differing if name != "out_refund_no")]
         if refund.transaction_id != order.transaction_id:
             fields.append("transaction_id")
         reserved = None
@@ -121,16 +184,16 @@ class OutsideRefunds:
                 order_id=order.id,
                 facts=facts,
             )
-            return order
+            return tuple(fields)
         await repository.insert_found(session, repository.row_of(refund))
         await insert_notes_of(session, refund.scope, order.id, now, [notes.requested(refund)])
-        applied = await outcome.apply(session, reserved, refund, state, now, self._jitter)
+        applied = await outcome.apply(session, reserved, refund, state, now, self._jitter, source=source)
         await insert_notes_of(session, refund.scope, order.id, now, applied.notes)
-        await self._tell(session, refund, applied.refund, now)
-        return await repository.lock_order(session, refund.scope, order.id)
+        await self._tell(session, refund, applied.refund, now, queries=1 if source == "query" else 0)
+        return ()
 
     async def _tell(
-        self, session: AsyncSession, found: RefundRecord, refund: RefundRecord, now: datetime
+        self, session: AsyncSession, found: RefundRecord, refund: RefundRecord, now: datetime, *, queries: int
     ) -> None:
         await raise_anomaly(
             session,
@@ -152,7 +215,7 @@ class OutsideRefunds:
             after=refund.status.value,
             since=refund.succeeded_at or found.created_at,
             now=now,
-            queries=1,
+            queries=queries,
         )
 
 
@@ -186,14 +249,21 @@ class OutsideWatch:
         return asked
 
     async def _open(self, limit: int, now: datetime) -> list[AnomalyRow]:
-        """Return open hints: those of a refund that is stored here already name it."""
+        """Return open hints that can be asked about; those of a refund that is stored here name it."""
+        attempt_of = and_(
+            Attempt.provider_id == AnomalyRow.provider_id,
+            Attempt.tenant_id == AnomalyRow.tenant_id,
+            Attempt.out_trade_no == AnomalyRow.mark,
+        )
         query = (
             select(AnomalyRow)
+            .join(Attempt, attempt_of)
             .where(
                 AnomalyRow.kind == AnomalyKind.REFUND_OUTSIDE.value,
                 AnomalyRow.state == "open",
                 AnomalyRow.refund_id.is_(None),
                 AnomalyRow.raised_at > now - LOOK_WITHIN,
+                Attempt.api_version.in_(LISTS_REFUNDS),
             )
             .order_by(AnomalyRow.id.desc())
             .limit(limit)
@@ -202,9 +272,7 @@ class OutsideWatch:
             return list(await session.scalars(query))
 
 
-def _found_refund(
-    payment: Payment, attempt: AttemptRecord, state: RefundState, now: datetime
-) -> RefundRecord:
+def _found_refund(payment: Payment, attempt: AttemptRecord, state: Word, now: datetime) -> RefundRecord:
     """Return the row of a refund that others made; nothing of it is ever sent."""
     order = payment.order
     return RefundRecord(

@@ -207,6 +207,17 @@ async def has_live_duplicate(session: AsyncSession, scope: TenantScope, transact
     return (await session.execute(query)).first() is not None
 
 
+async def was_sent_any(session: AsyncSession, scope: TenantScope, out_trade_no: str) -> bool:
+    """Say whether WeChat may have a refund of this attempt that is known here."""
+    unsent = (RefundStatus.REQUESTED.value, RefundStatus.REJECTED.value)
+    query = select(REFUNDS.c.id).where(
+        REFUNDS.c.tenant_id == scope.tenant_id,
+        REFUNDS.c.out_trade_no == out_trade_no,
+        REFUNDS.c.status.not_in(unsent),
+    )
+    return (await session.execute(query)).first() is not None
+
+
 async def insert_refund(session: AsyncSession, row: dict[str, Any]) -> bool:
     """Store a new refund. False when the tenant already has its merchant_refund_no; nothing happened then."""
     statement = (

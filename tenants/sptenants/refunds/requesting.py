@@ -106,7 +106,7 @@ class Requesting:
             raise not_paid(payment.order)
         if payment.order.paid_at is None or self._clock.now() - payment.order.paid_at > REFUNDABLE_FOR:
             raise too_old(payment.order)
-        await self._line.require_ready(payment.provider)
+        await self._line.require_ready(payment.provider, payment.attempt)
         refund = self._draft(payment, payment.attempt, wanted, by)
         if needs_approval:
             refund = _for_approval(refund)
@@ -137,7 +137,7 @@ class Requesting:
             )
         if payment is None or payment.attempt is None:
             raise NoSecondPayment
-        await self._line.require_ready(payment.provider)
+        await self._line.require_ready(payment.provider, payment.attempt)
         wanted = WantedRefund(Fen(anomaly["amount"]), reason)
         second = TransactionId(anomaly["transaction_id"])
         refund = self._draft(payment, payment.attempt, wanted, by, second=second)

@@ -56,10 +56,10 @@ class RefundService:
     ) -> None:
         self._database = database
         self._clock = clock
-        line = RefundLine(keyring, gateways)
+        line = RefundLine(keyring, gateways, clock)
         self._settler = RefundSettler(database, clock, line, jitter)
         self.outside = OutsideRefunds(database, clock, line, jitter=jitter)
-        self.hints = RefundHints(database, line, self._settler, self.outside)
+        self.hints = RefundHints(database, clock, line, self._settler, self.outside, jitter=jitter)
         self._requesting = Requesting(
             database, clock, line, self._settler, public_url=public_url, sleep=sleep
         )

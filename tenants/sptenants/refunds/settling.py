@@ -83,7 +83,7 @@ class RefundSettler:
 
     async def _begin(self, case: RefundCase) -> RefundCase:
         """Send a reserved refund, or leave it waiting while another of its payment is in flight (R1, R2)."""
-        await self._line.require_ready(case.provider)
+        await self._line.require_ready(case.provider, case.attempt)
         now = self._clock.now()
         async with self._database.write(case.refund.scope) as session:
             order = await repository.order_of(session, case.refund)

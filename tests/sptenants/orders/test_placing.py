@@ -14,7 +14,6 @@ from tests.support.till import APP, KEY, MINI, OFFICIAL, PEER, Till, wanted
 
 from spcore.db.base import table_of
 from spcore.errors import InvalidInput, NotFound
-from spcore.providers.errors import ProviderNotReady
 from sptenants.orders.commands import IdempotencyKey, PricedOrder
 from sptenants.orders.errors import (
     IdempotencyConflict,
@@ -273,12 +272,6 @@ async def test_O13_a_tenant_that_is_not_live_or_a_suspended_provider_takes_no_or
     barred = replace(till.caller, provider=replace(till.caller.provider, status="suspended"))
     with pytest.raises(Forbidden):
         await till.orders.place(barred, wanted(), peer=PEER)
-
-
-async def test_a_provider_for_api_v3_is_told_that_this_release_cannot(till: Till) -> None:
-    later = replace(till.caller, provider=replace(till.caller.provider, api_version="v3"))
-    with pytest.raises(ProviderNotReady):
-        await till.orders.place(later, wanted(), peer=PEER)
 
 
 # --- what WeChat may answer --------------------------------------------------------------------------------
