@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from litestar import Controller, Request, Response, post
@@ -10,11 +9,14 @@ from litestar.di import NamedDependency
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import FromPath
 
+from sptenants.notify.answers import Answer
 from sptenants.notify.challenge import KIND as PROBE
 from sptenants.notify.challenge import Challenges
+from sptenants.notify.echoes import KIND as ECHO
+from sptenants.notify.echoes import Echoes
 from sptenants.notify.journal import Incoming
 from sptenants.notify.refund_hints import RefundNotices
-from sptenants.notify.service import Answer, NotifyService
+from sptenants.notify.service import NotifyService
 from sptenants.registry.access import RequestFacts, access
 
 MAX_BODY_BYTES = 64 * 1024
@@ -37,6 +39,7 @@ class NotifyController(Controller):
         kind: FromPath[str],
         notify: NamedDependency[NotifyService],
         refund_notices: NamedDependency[RefundNotices],
+        echoes: NamedDependency[Echoes],
         challenges: NamedDependency[Challenges],
     ) -> Response[bytes]:
         try:
@@ -49,7 +52,7 @@ class NotifyController(Controller):
             version=version[:8],
             kind=kind[:32],
             body=body,
-            headers=dict(request.headers),
+            headers=_joined(request),
             facts=RequestFacts.of(request),
         )
         if too_large:
@@ -60,14 +63,24 @@ class NotifyController(Controller):
             answer = await notify.payment_v2(route_key, incoming)
         elif (version, kind) == ("v2", "refund"):
             answer = await refund_notices.refund_v2(route_key, incoming)
+        elif (version, kind) == ("v3", "payment"):
+            answer = await notify.payment_v3(route_key, incoming)
+        elif (version, kind) == ("v3", "refund"):
+            answer = await refund_notices.refund_v3(route_key, incoming)
+        elif (version, kind) == ("v3", ECHO):
+            answer = await echoes.receive(route_key, incoming)
         else:
             answer = await notify.not_in_use(route_key, incoming, "not_in_use")
-        return _respond(answer, version)
+        return _respond(answer)
 
 
-def _respond(answer: Answer, version: str) -> Response[bytes]:
-    if version == "v3" and not answer.settled:
-        # With v3 the status alone decides; a 200 would count as success whatever the body says.
-        body = json.dumps({"code": "FAIL", "message": "not in use"}).encode()
-        return Response(body, status_code=400, media_type="application/json")
+def _joined(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Return the headers by lower-case names; what stands there twice is joined and fits no form (N09)."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers.multi_items():
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _respond(answer: Answer) -> Response[bytes]:
     return Response(answer.body, status_code=answer.status, media_type=answer.content_type)

@@ -1,6 +1,6 @@
 """The journal of notifications: what arrived at a tenant's address, and what came of it (B06, B09, N*).
 
-The body is kept as evidence and stays on the server: it holds a signature (rule C6 a).
+Body and headers are kept as evidence and stay on the server: they hold a signature (rule C6 a).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import Row, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,27 +30,83 @@ MAX_REFUSED = 1000
 MAX_STRAYS = 1000
 """Distinct messages kept from addresses that belong to nobody; the rest is only counted."""
 
+SERIAL_HEADER = "wechatpay-serial"
 _KEPT_HEADERS = ("content-type", "user-agent", "request-id")
+_SIGNED_HEADERS = (
+    SERIAL_HEADER,
+    "wechatpay-timestamp",
+    "wechatpay-nonce",
+    "wechatpay-signature",
+    "wechatpay-signature-type",
+)
+"""Without them a stored message of API v3 could not be judged again."""
 _MAX_HEADER = 256
+_MAX_SIGNED_HEADER = 1024
+_MAX_SERIAL = 128
 _OVERFLOW = "overflow"
+_NAMED = ("out_trade_no", "transaction_id")
+_TOOK_EFFECT = frozenset({"processed", "duplicate"})
+
+ID_REUSED = "id_reused"
+"""The reason of a message that came under the name of another one."""
 _JOURNAL = table_of(Notification)
 _STRAYS = table_of(StrayNotification)
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One message as it came in."""
+    """One message as it came in. Header names are lower case; what stood there twice is joined by a comma.
+
+    `message_id` is WeChat's own name of a message of API v3, once its signature was found right.
+    """
 
     version: str
     kind: str
     body: bytes = field(repr=False)
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     facts: RequestFacts
+    message_id: str | None = None
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the body in hex: the same message again is the same row."""
-        return hashlib.sha256(self.body).hexdigest()
+        """SHA-256 in hex: the same message again is the same row.
+
+        It is taken of the body, or of the name that a genuine message of API v3 keeps when it is repeated
+        with fresh headers and a fresh cipher text.
+        """
+        named = self.body if self.message_id is None else b"v3:" + self.message_id.encode()
+        return hashlib.sha256(named).hexdigest()
+
+    @property
+    def digest_of_content(self) -> str:
+        """SHA-256 in hex of a message that came under the name of another one."""
+        return hashlib.sha256(b"v3:" + (self.message_id or "").encode() + b":" + self.body).hexdigest()
+
+    @property
+    def kept_headers(self) -> dict[str, str]:
+        """What is stored of the headers, no more of any than a genuine message can have."""
+        kept = {name: self.headers[name][:_MAX_HEADER] for name in _KEPT_HEADERS if name in self.headers}
+        if self.version == "v3":
+            signed = (name for name in _SIGNED_HEADERS if name in self.headers)
+            kept |= {name: self.headers[name][:_MAX_SIGNED_HEADER] for name in signed}
+        return kept
+
+    @property
+    def serial(self) -> str | None:
+        """Which of WeChat's keys a message of API v3 says it is signed with."""
+        named = self.headers.get(SERIAL_HEADER) if self.version == "v3" else None
+        return named[:_MAX_SERIAL] if named else None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stored message that is judged again."""
+
+    id: str
+    version: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +142,26 @@ class Journalled:
 async def write(
     session: AsyncSession, scope: TenantScope, incoming: Incoming, finding: Finding, now: datetime
 ) -> Journalled:
-    """Store a message with its finding in the caller's transaction; the same bytes again only count up.
+    """Store a message with its finding in the caller's transaction; the same message again only counts up.
 
-    A finding that settled the message stays; one that did not gives way to a better one.
+    A finding that settled the message stays; one that did not gives way to a better one. Another content
+    under the name of a message of API v3 is a row of its own, so that nothing of either is lost.
     """
-    proven = finding.result != "rejected"
-    row = {
+    row = _row(scope, incoming, finding, now)
+    stored = (await session.execute(_upsert(session), row)).one()
+    if incoming.message_id is not None and _is_another(stored, row):
+        row |= {
+            "id": new_id("ntf", now),
+            "digest": incoming.digest_of_content,
+            "reason": finding.reason or ID_REUSED,
+        }
+        stored = (await session.execute(_upsert(session), row)).one()
+    return Journalled(stored.id, first=stored.received == 1)
+
+
+def _row(scope: TenantScope, incoming: Incoming, finding: Finding, now: datetime) -> dict[str, Any]:
+    proven = finding.result != "rejected" or incoming.message_id is not None
+    return {
         "id": new_id("ntf", now),
         "provider_id": scope.provider_id,
         "tenant_id": scope.tenant_id,
@@ -99,9 +169,8 @@ async def write(
         "kind": incoming.kind,
         "digest": incoming.digest,
         "body": incoming.body if proven else incoming.body[:MAX_REFUSED_BODY],
-        "headers": {
-            name: incoming.headers[name][:_MAX_HEADER] for name in _KEPT_HEADERS if name in incoming.headers
-        },
+        "headers": incoming.kept_headers,
+        "serial": incoming.serial,
         "peer": incoming.facts.peer,
         "request_id": incoming.facts.request_id,
         "received_at": now,
@@ -115,10 +184,13 @@ async def write(
         "order_id": finding.order_id,
         "answered": "SUCCESS" if finding.settled else "FAIL",
     }
+
+
+def _upsert(session: AsyncSession) -> Any:
     insert = _insert_into(session)(_JOURNAL)
     new = insert.excluded
     open_ = _JOURNAL.c.answered == "FAIL"
-    statement = insert.on_conflict_do_update(
+    return insert.on_conflict_do_update(
         index_elements=["tenant_id", "version", "kind", "digest"],
         set_={
             "received": _JOURNAL.c.received + 1,
@@ -127,14 +199,17 @@ async def write(
                 name: case((open_, new[name]), else_=_JOURNAL.c[name])
                 for name in ("result", "reason", "answered")
             },
-            **{
-                name: func.coalesce(new[name], _JOURNAL.c[name])
-                for name in ("key_version", "out_trade_no", "transaction_id", "order_id")
-            },
+            **{name: func.coalesce(new[name], _JOURNAL.c[name]) for name in ("key_version", "order_id")},
+            # What a message names is its own; under its name another one may have come.
+            **{name: func.coalesce(_JOURNAL.c[name], new[name]) for name in _NAMED},
         },
-    ).returning(_JOURNAL.c.id, _JOURNAL.c.received)
-    stored = (await session.execute(statement, row)).one()
-    return Journalled(stored.id, first=stored.received == 1)
+    ).returning(_JOURNAL.c.id, _JOURNAL.c.received, _JOURNAL.c.result, *(_JOURNAL.c[name] for name in _NAMED))
+
+
+def _is_another(stored: Row[Any], row: Mapping[str, Any]) -> bool:
+    """Whether a message has another content than the one that is stored under its name."""
+    named_otherwise = any(row[name] is not None and getattr(stored, name) != row[name] for name in _NAMED)
+    return named_otherwise or (stored.result in _TOOK_EFFECT and row["result"] == "mismatch")
 
 
 async def settle(session: AsyncSession, scope: TenantScope, journalled: Journalled, finding: Finding) -> None:

@@ -12,7 +12,7 @@ from spcore.db.base import TENANT_OWNED, Model, TenantOwned
 
 
 class Notification(TenantOwned, Model):
-    """One distinct message at one tenant's address. The same bytes again only raise `received`."""
+    """One distinct message at one tenant's address. The same message again only raises `received`."""
 
     __tablename__ = "notifications"
     __table_args__ = (
@@ -35,7 +35,7 @@ class Notification(TenantOwned, Model):
     version: Mapped[str]
     kind: Mapped[str]
     digest: Mapped[str]
-    """SHA-256 of the body in hex."""
+    """SHA-256 in hex of the body, or of the `id` of a genuine message of API v3."""
     body: Mapped[bytes]
     headers: Mapped[dict[str, Any]]
     peer: Mapped[str]

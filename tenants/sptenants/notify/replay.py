@@ -18,15 +18,15 @@ from spcore.clock import Clock
 from spcore.db.engine import Database
 from spcore.db.scope import TenantScope
 from spcore.errors import NotFound
-from spcore.providers.keyring import Keyring
 from spcore.providers.profile import ProviderProfile
 from sptenants.notify import journal
 from sptenants.notify.errors import NotReplayable, reason_given
 from sptenants.notify.journal import Finding, Replayed, Result
+from sptenants.notify.judging import OTHER_VERSION, is_of_other_version
 from sptenants.notify.reader import NotificationReader
 from sptenants.notify.records import NotificationRecord
-from sptenants.notify.refund_hints import RefundNotices, first_finding
-from sptenants.notify.service import Kept, NotifyService, sign_type_of
+from sptenants.notify.refund_hints import RefundClaim, RefundNotices, first_finding
+from sptenants.notify.service import NotifyService
 from sptenants.orders import repository
 from sptenants.orders.evidence import Evidence, differing
 from sptenants.orders.filters import ReadScope
@@ -38,13 +38,12 @@ from sptenants.registry.caller import TenantProfile
 from sptenants.registry.door import Door
 from wechatpay.errors import NotificationRejected
 from wechatpay.money import Fen
-from wechatpay.v2 import notify as v2
-from wechatpay.v2.notify import VerifiedPayment
-from wechatpay.v2.refund_notify import RefundHint, read_refund
+from wechatpay.payments import VerifiedPayment
 
-Effect = Literal["none", "pays", "flags", "asks", "adopts", "refused"]
-"""`none` changes nothing; `pays` makes the order paid; `flags` puts it on the work list; `asks` has WeChat's
-own answer decide; `adopts` asks WeChat and rebuilds a lost order; `refused` cannot be applied."""
+Effect = Literal["none", "pays", "settles", "flags", "asks", "adopts", "refused"]
+"""`none` changes nothing; `pays` makes the order paid; `settles` applies what a signed message says of a
+refund; `flags` puts it on the work list; `asks` has WeChat's own answer decide; `adopts` asks WeChat and
+rebuilds a lost order; `refused` cannot be applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +79,12 @@ class Replays:
         database: Database,
         clock: Clock,
         door: Door,
-        keyring: Keyring,
         notify: NotifyService,
         refund_notices: RefundNotices,
     ) -> None:
         self._database = database
         self._clock = clock
         self._door = door
-        self._keyring = keyring
         self._notify = notify
         self._refund_notices = refund_notices
         self._reader = NotificationReader(database)
@@ -99,16 +96,14 @@ class Replays:
         """
         record = await self._replayable(scope, notification_id)
         provider, tenant = await self._owner(record.scope)
-        keys = (await self._keyring.v2(provider.id, provider.key_epoch)).verifying(self._clock.now())
         try:
             if record.row.kind == "refund":
-                return await self._refund(provider, tenant, read_refund(record.body, keys))
-            fields = v2.read_payment(record.body)
+                claim = await self._refund_notices.claim_again(provider, record.kept)
+                return await self._refund(provider, tenant, claim)
+            told = await self._notify.claim_again(provider, record.kept)
             async with self._database.read(record.scope) as session:
-                case = await repository.case_of_out_trade_no(session, record.scope, fields.out_trade_no.text)
-            return _payment(
-                provider, tenant, case, v2.verify_payment(fields, keys, sign_type_of(provider, case))
-            )
+                case = await repository.case_of_out_trade_no(session, record.scope, told.out_trade_no)
+            return _payment(provider, tenant, case, told.verified(case), told.version)
         except NotificationRejected as rejected:
             return Preview("refused", "rejected", rejected.reason)
 
@@ -123,7 +118,6 @@ class Replays:
         reason = reason_given(reason)
         record = await self._replayable(scope, notification_id)
         provider, tenant = await self._owner(record.scope)
-        kept = Kept(record.row.id, record.body)
 
         async def witness(session: AsyncSession, finding: Finding) -> None:
             now = self._clock.now()
@@ -136,7 +130,7 @@ class Replays:
             self._refund_notices.refund_again if record.row.kind == "refund" else self._notify.payment_again
         )
         try:
-            return await again(provider, tenant, kept, witness)
+            return await again(provider, tenant, record.kept, witness)
         except NotificationRejected:
             raise NotReplayable.not_genuine() from None
 
@@ -152,31 +146,35 @@ class Replays:
             raise NotFound
         return owner
 
-    async def _refund(self, provider: ProviderProfile, tenant: TenantProfile, hint: RefundHint) -> Preview:
-        finding = first_finding(provider, tenant, hint)
+    async def _refund(self, provider: ProviderProfile, tenant: TenantProfile, claim: RefundClaim) -> Preview:
+        finding = first_finding(provider, tenant, claim)
         scope = TenantScope(provider.id, tenant.id)
         async with self._database.read(scope) as session:
-            case = await refunds.case_of_number(session, scope, hint.out_refund_no.text)
+            case = await refunds.case_of_number(session, scope, claim.out_refund_no)
         over = case is not None and case.refund.is_final
-        effect: Effect = "none" if finding.settled or over else "asks"
+        effect: Effect = "settles" if claim.proves else "asks"
         return Preview(
-            effect,
+            "none" if finding.settled or over else effect,
             "duplicate" if over else finding.result,
             None if over else finding.reason,
-            key_version=hint.key_version,
-            out_trade_no=hint.out_trade_no.text,
+            key_version=claim.key_version,
+            out_trade_no=claim.out_trade_no,
             order_id=case.refund.order_id if case else None,
             before=case.refund.status.value if case else None,
-            after=hint.status.value.lower(),
-            told=hint.refund_fee,
+            after=claim.status.value.lower(),
+            told=claim.amount,
             expected=case.refund.amount if case else None,
         )
 
 
 def _payment(
-    provider: ProviderProfile, tenant: TenantProfile, case: Case | None, payment: VerifiedPayment
+    provider: ProviderProfile,
+    tenant: TenantProfile,
+    case: Case | None,
+    payment: VerifiedPayment,
+    version: str,
 ) -> Preview:
-    """Decide as `NotifyService` does; a test holds the two together."""
+    """Decide as `Judge` does; a test holds the two together."""
     seen = Preview(
         "none",
         "unmatched",
@@ -193,6 +191,8 @@ def _payment(
     order = case.order
     now = order.status.value
     seen = replace(seen, order_id=order.id, before=now, after=now, expected=case.attempt.amount)
+    if is_of_other_version(case, version):
+        return replace(seen, effect="flags", result="mismatch", reason=OTHER_VERSION)
     if not payment.succeeded:
         return replace(seen, result="mismatch", reason="result_code")
     if payment.needs_query and order.transaction_id != payment.transaction_id.text:

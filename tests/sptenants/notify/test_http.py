@@ -57,7 +57,7 @@ async def test_X09_a_body_over_the_limit_is_told_FAIL_and_journalled_without_bei
 async def test_other_versions_and_kinds_are_refused_in_their_own_manner(client: Client, till: Till) -> None:
     refund = await client.post(address(till, "v2/refund"), content=b"<xml/>")
     assert (refund.status_code, "FAIL" in refund.text) == (200, True)
-    newer = await client.post(address(till, "v3/payment"), content=b"{}")
+    newer = await client.post(address(till, "v3/complaint"), content=b"{}")
     assert (newer.status_code, newer.json()["code"]) == (400, "FAIL")
     nobody = await client.post("/notify/wechat/" + "x" * 32 + "/v3/payment", content=b"{}")
     assert nobody.status_code == 400

@@ -11,6 +11,7 @@ from tests.support.work_list import kinds_of
 
 from spcore.providers.keyring import Keyring
 from sptenants.notify import journal, service
+from sptenants.notify.opening import Opener
 from sptenants.notify.service import NotifyService
 from sptenants.orders.healing import Healing
 from sptenants.orders.states import OrderStatus
@@ -22,7 +23,8 @@ def restarted(till: Till) -> Till:
     keyring = Keyring(till.database, till.vault, till.clock)
     healing = Healing(till.database, till.clock, keyring, till.wechat, jitter=lambda: 0.5)
     door = Door(till.database, till.clock)
-    notify = NotifyService(till.database, till.clock, door, keyring, till.wechat, till.adoption)
+    opener = Opener(keyring, till.clock, till.certificates, till.notify.opener.watch)
+    notify = NotifyService(till.database, till.clock, door, keyring, till.wechat, till.adoption, opener)
     return replace(till, keyring=keyring, healing=healing, notify=notify)
 
 

@@ -19,9 +19,9 @@ from spcore.db.scope import DoorScope, ProviderScope
 from spcore.providers.keys import put_key
 from spcore.providers.models import KeyKind
 from sptenants.notify import journal
+from sptenants.notify.answers import Answer
 from sptenants.notify.journal import Incoming
 from sptenants.notify.models import StrayNotification
-from sptenants.notify.service import Answer
 from sptenants.orders.records import OrderRecord
 from sptenants.orders.states import OrderStatus
 from wechatpay.credentials import SignType, V2Key

@@ -85,7 +85,7 @@ class ReplayDesk:
 def desk(till: Till) -> ReplayDesk:
     refunds = build_desk(till)
     door = Door(till.database, till.clock)
-    replays = Replays(till.database, till.clock, door, till.keyring, till.notify, refunds.notices)
+    replays = Replays(till.database, till.clock, door, till.notify, refunds.notices)
     return ReplayDesk(refunds, replays)
 
 
@@ -257,7 +257,7 @@ async def test_a_message_of_which_only_the_beginning_was_kept_is_not_replayed(de
 
 
 async def test_a_message_that_nothing_asked_for_is_not_replayed(desk: ReplayDesk) -> None:
-    incoming = Incoming("v3", "payment", b"{}", {}, FACTS)
+    incoming = Incoming("v3", "complaint", b"{}", {}, FACTS)
     await desk.till.notify.not_in_use(desk.till.caller.tenant.route_key, incoming, "not_in_use")
     with pytest.raises(NotReplayable):
         await desk.preview(await desk.latest())
