@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from spcore.clock import Clock
 from spcore.db.engine import Database
@@ -12,9 +13,10 @@ from spcore.providers.errors import ProviderNotReady
 from spcore.providers.keyring import Keyring
 from spcore.vault import Vault, VaultError
 from sptenants.doctor import repository, static
+from sptenants.doctor.echo import EchoTest
 from sptenants.doctor.loop import SelfTest
 from sptenants.doctor.probes import CLOSE_AFTER, Prober, new_probe_number, probe_order
-from sptenants.doctor.rows import worst_level
+from sptenants.doctor.rows import Level, worst_level
 from sptenants.doctor.subject import Subject, TenantSubject
 from sptenants.doctor.verdicts import Calls, Verdict
 from sptenants.orders.line import GatewayPicker
@@ -29,15 +31,31 @@ from wechatpay.credentials import (
     MerchantCredentials,
     PartnerCredentials,
     ProviderKind,
+    SigningKey,
     SignType,
-    V2Key,
 )
 from wechatpay.gateway import Gateway
 from wechatpay.identifiers import AppId, MchId, SubMchId
 
-_OF_PROVIDER = ("gateway.reach", "clock.skew", "sp.signature", "sp.account", "sp.cert_accepted")
+_OF_PROVIDER = (
+    "gateway.reach",
+    "clock.skew",
+    "sp.signature",
+    "sp.account",
+    "sp.cert_accepted",
+    "sp.wechat_public_key",
+    "sp.echo",
+)
+_ASKED_OF_PROVIDER = _OF_PROVIDER[:5]
+"""What the question about an unknown order tells of the provider."""
+_KEEPS_ECHO_BACK = {
+    "gateway.reach",
+    "clock.skew",
+    "sp.signature",
+    "sp.cert_accepted",
+    "sp.wechat_public_key",
+}
 _OF_TENANT = ("sub_mch.relation", "sub_mch.status")
-_SPEAKS_V2 = "v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,7 @@ class Examiner:
         gateways: GatewayPicker,
         logins: LoginPicker,
         self_test: SelfTest,
+        echo_test: EchoTest,
         *,
         public_url: str,
     ) -> None:
@@ -71,10 +90,12 @@ class Examiner:
         self._gateways = gateways
         self._logins = logins
         self._self_test = self_test
+        self._echo_test = echo_test
         self._public_url = public_url
 
-    async def examine(self, subject: Subject, *, live: bool) -> Examined:
-        """Check everything about a subject; without `live` nobody outside is asked."""
+    async def examine(self, subject: Subject, *, live: bool, echo: bool = True) -> Examined:
+        """Check everything about a subject; without `live` nobody outside is asked, without `echo` no
+        message is sent there and back."""
         of_provider = static.check_provider(subject, self._vault, self._public_url, self._clock.now())
         of_tenant = static.check_tenant(subject.tenant) if subject.tenant else []
         prober = Prober(self._gateways, self._logins)
@@ -84,6 +105,8 @@ class Examiner:
             if subject.tenant is not None:
                 of_tenant += [verdict for verdict in asked if verdict.code not in _OF_PROVIDER]
                 of_tenant.append(await self._self_test.of(subject.tenant.profile.route_key))
+            if echo and subject.needs("v3"):
+                of_provider += await self._echo(subject, [*of_provider, *of_tenant], prober)
         return Examined(_each_once(of_provider), _each_once(of_tenant), prober.calls)
 
     async def relation(self, subject: Subject, sub_mch_id: str) -> Verdict:
@@ -102,9 +125,22 @@ class Examiner:
         prober = Prober(self._gateways, self._logins)
         return await prober.secret(subject.provider.mode, sub_appid, secret, "")
 
+    async def _echo(self, subject: Subject, known: Iterable[Verdict], prober: Prober) -> tuple[Verdict, ...]:
+        """Send a message there and back; an address known to be shut off is not asked for again."""
+        failed = {verdict.code for verdict in known if verdict.level is Level.FAIL}
+        if failed & _KEEPS_ECHO_BACK:
+            return (Verdict("sp.echo", "held_up"),)
+        try:
+            keys = await self._keyring.v3(subject.provider.id, subject.provider.key_epoch)
+            own = keys.signing(self._clock.now())
+        except ProviderNotReady:
+            return (Verdict("sp.echo", "held_up"),)
+        shut_off = failed & {"notify.url_public", "notify.self_test", "sp.apiv3_key_length"}
+        return await self._echo_test.of(subject.provider, own, prober.calls, notified=not shut_off)
+
     async def _ask(self, subject: Subject, known: Iterable[Verdict], prober: Prober) -> list[Verdict]:
         about = subject.asked_as
-        codes = (*_OF_PROVIDER, *(_OF_TENANT if subject.tenant else ()))
+        codes = (*_ASKED_OF_PROVIDER, *(_OF_TENANT if subject.tenant else ()))
         if about is None:
             return [Verdict(code, "no_subject") for code in codes]
         secrets = await self._secrets(subject, prober)
@@ -114,7 +150,7 @@ class Examiner:
                 missing.append(Verdict("sub_mch.relation", "missing_number"))
             return [*missing, *_unclear_apps(subject.tenant), *secrets]
         credentials = await self._credentials(subject, about.sub_mch_id, None)
-        if credentials is None or subject.provider.api_version != _SPEAKS_V2:
+        if credentials is None:
             held = [Verdict(code, "held_up") for code in codes]
             return [*held, *_unclear_apps(subject.tenant), *secrets]
         gateway, now = self._gateway(subject), self._clock.now()
@@ -135,6 +171,8 @@ class Examiner:
         credentials: Credentials,
         prober: Prober,
     ) -> Verdict:
+        if subject.speaks_v3:
+            return Verdict("sp.cert_accepted")  # the question before was signed with it
         usable = {verdict.code for verdict in known if verdict.reason in {None, "soon"}}
         if not {"sp.cert_pair", "sp.cert_expiry"} <= usable:
             return Verdict("sp.cert_accepted", "held_up")
@@ -175,7 +213,8 @@ class Examiner:
             return _held_up(binding)
         now, scope = self._clock.now(), TenantScope(subject.provider.id, tenant.id)
         number = new_probe_number(now)
-        order = probe_order(number, self._public_url + notify_path(tenant.route_key, "v2", "payment"), now)
+        path = notify_path(tenant.route_key, subject.provider.api_version, "payment")
+        order = probe_order(number, self._public_url + path, now)
         async with self._database.write(scope) as session:
             # Before it exists at WeChat, so that none is left open there.
             await repository.insert_probe(
@@ -207,21 +246,29 @@ class Examiner:
         return await prober.secret(subject.provider.mode, binding.sub_appid, secret, binding.id)
 
     def _gateway(self, subject: Subject) -> Gateway:
-        return self._gateways.of(subject.provider.mode, _SPEAKS_V2, subject.provider.id)
+        return self._gateways.of(subject.provider.mode, subject.provider.api_version, subject.provider.id)
 
     async def _credentials(
         self, subject: Subject, sub_mch_id: str | None, sub_appid: str | None
     ) -> Credentials | None:
         """Return what to ask with; None when there is no key to sign with."""
         try:
-            key = (await self._keyring.v2(subject.provider.id, subject.provider.key_epoch)).signing
+            key = await signing_key(self._keyring, subject, self._clock.now())
         except ProviderNotReady:
             return None
         return credentials_of(subject, key, sub_mch_id, sub_appid)
 
 
+async def signing_key(keyring: Keyring, subject: Subject, now: datetime) -> SigningKey:
+    """Return what calls of the provider's API version are signed with. Raises ProviderNotReady."""
+    provider = subject.provider
+    if subject.speaks_v3:
+        return (await keyring.v3(provider.id, provider.key_epoch)).signing(now)
+    return (await keyring.v2(provider.id, provider.key_epoch)).signing
+
+
 def credentials_of(
-    subject: Subject, key: V2Key, sub_mch_id: str | None, sub_appid: str | None
+    subject: Subject, key: SigningKey, sub_mch_id: str | None, sub_appid: str | None
 ) -> Credentials:
     """Return the identities of a question: a plain merchant's app stands in the place of its own appid."""
     provider = subject.provider

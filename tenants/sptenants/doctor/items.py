@@ -13,9 +13,11 @@ from typing import Literal
 from spcore.errors import Text
 from sptenants.doctor import provider_findings as of_provider
 from sptenants.doctor import tenant_findings as of_tenant
+from sptenants.doctor import v3_findings as of_v3
 from sptenants.doctor.findings import Finding
 
 About = Literal["provider", "tenant", "binding"]
+ApiVersion = Literal["v2", "v3"]
 
 
 class Depth(StrEnum):
@@ -29,7 +31,8 @@ class Depth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that is checked. `kinds` are the kinds of app a binding item is about, empty for all."""
+    """One thing that is checked. `kinds` are the kinds of app a binding item is about, empty for all;
+    `version` is the version of WeChat's API that needs it, None for both."""
 
     code: str
     title: Text
@@ -37,11 +40,43 @@ class Item:
     about: About
     findings: Mapping[str, Finding]
     kinds: frozenset[str] = field(default_factory=frozenset)
+    version: ApiVersion | None = None
 
 
 _MINIPROGRAM = frozenset({"miniprogram"})
 ITEMS: tuple[Item, ...] = (
-    Item("sp.key", Text("API v2 密钥", "API v2 key"), Depth.STATIC, "provider", of_provider.KEY),
+    Item(
+        "sp.key",
+        Text("API v2 密钥", "API v2 key"),
+        Depth.STATIC,
+        "provider",
+        of_provider.KEY,
+        version="v2",
+    ),
+    Item(
+        "sp.apiv3_key_length",
+        Text("APIv3 密钥", "API v3 key"),
+        Depth.STATIC,
+        "provider",
+        of_v3.API_V3_KEY,
+        version="v3",
+    ),
+    Item(
+        "sp.wechat_public_key",
+        Text("微信支付公钥或平台证书", "WeChat Pay's public key or certificates"),
+        Depth.LIVE,
+        "provider",
+        of_v3.WECHAT_KEY,
+        version="v3",
+    ),
+    Item(
+        "sp.platform_cert",
+        Text("平台证书有效期与更新", "Life and refresh of platform certificates"),
+        Depth.STATIC,
+        "provider",
+        of_v3.PLATFORM_CERT,
+        version="v3",
+    ),
     Item(
         "sp.cert_pair",
         Text("商户 API 证书与私钥", "API certificate and its key"),
@@ -91,6 +126,14 @@ ITEMS: tuple[Item, ...] = (
         Depth.LIVE,
         "provider",
         of_provider.CERT_ACCEPTED,
+    ),
+    Item(
+        "sp.echo",
+        Text("微信支付回声测试", "WeChat Pay's echo"),
+        Depth.LIVE,
+        "provider",
+        of_v3.ECHO,
+        version="v3",
     ),
     Item(
         "sub_mch.relation",

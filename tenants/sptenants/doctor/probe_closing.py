@@ -11,7 +11,7 @@ from spcore.errors import NotFound
 from spcore.providers.errors import ProviderNotReady
 from spcore.providers.keyring import Keyring
 from sptenants.doctor import repository
-from sptenants.doctor.examination import credentials_of
+from sptenants.doctor.examination import credentials_of, signing_key
 from sptenants.doctor.models import ProbeOrder
 from sptenants.doctor.subject import read_subject
 from sptenants.orders.line import GatewayPicker
@@ -53,12 +53,12 @@ class ProbeClosing:
         try:
             async with self._database.read(scope) as session:
                 subject = await read_subject(session, scope, probe.tenant_id)
-            keys = await self._keyring.v2(probe.provider_id, subject.provider.key_epoch)
+            key = await signing_key(self._keyring, subject, self._clock.now())
         except (NotFound, ProviderNotReady):
             return False
         sub_mch_id = subject.tenant.profile.sub_mch_id if subject.tenant else None
-        credentials = credentials_of(subject, keys.signing, sub_mch_id, probe.sub_appid)
-        gateway = self._gateways.of(subject.provider.mode, "v2", probe.provider_id)
+        credentials = credentials_of(subject, key, sub_mch_id, probe.sub_appid)
+        gateway = self._gateways.of(subject.provider.mode, subject.provider.api_version, probe.provider_id)
         try:
             await gateway.close(credentials, OutTradeNo(probe.out_trade_no))
         except Refused as refused:

@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from spcore.ids import new_ulid
 from sptenants.doctor import signs
 from sptenants.doctor.findings import SKEW_FAIL_S, SKEW_WARN_S, SLOW_MS
+from sptenants.doctor.items import ApiVersion
 from sptenants.doctor.verdicts import Calls, Verdict
 from sptenants.orders.line import GatewayPicker
 from sptenants.sessions.service import LoginPicker
 from wechatpay.call import CallRecord
-from wechatpay.credentials import ClientCertificate, Credentials
+from wechatpay.credentials import ClientCertificate, Credentials, V3Key
 from wechatpay.errors import InvalidRequest, Refused, WechatPayError
 from wechatpay.gateway import Gateway, NewOrder, TradeType
 from wechatpay.identifiers import AppId, OutTradeNo
@@ -67,7 +68,8 @@ class Prober:
             call = error.call
             self.calls.note(call, error)
             if not (isinstance(error, Refused) and error.code == "ORDERNOTEXIST" and error.level == "result"):
-                return Asked(_until(signs.read_query(error, facts), call, now), goes_on=False)
+                found = signs.read_query(error, facts, version_of(credentials))
+                return Asked(_until(found, call, now), goes_on=False)
         timing = _timing(call, now)
         # WeChat refuses an order whose times lie in its past, which says nothing of the app.
         told_wrong = any(verdict.reason == "far_off" for verdict in timing)
@@ -79,8 +81,12 @@ class Prober:
             made = await gateway.place(credentials, order)
         except (WechatPayError, InvalidRequest) as error:
             self.calls.note(error.call, error, part)
-            sub_appid = credentials.identity().get("sub_appid", credentials.appid.text)
-            return signs.read_order(error, {"sub_appid": sub_appid}, part)
+            facts = {
+                "mch_id": credentials.mch_id.text,
+                "appid": credentials.appid.text,
+                "sub_appid": credentials.identity().get("sub_appid", credentials.appid.text),
+            }
+            return signs.read_order(error, facts, part, version_of(credentials))
         self.calls.note(made.call, None, part)
         return Verdict("binding.wechat_side", part=part)
 
@@ -116,6 +122,11 @@ class Prober:
         return Verdict("sp.cert_accepted")
 
 
+def version_of(credentials: Credentials) -> ApiVersion:
+    """Return which version of WeChat's API these credentials sign for."""
+    return "v3" if isinstance(credentials.key, V3Key) else "v2"
+
+
 def new_probe_number(now: datetime) -> OutTradeNo:
     """Return a number that no order has or will have."""
     return OutTradeNo(f"{MARK}{new_ulid(now)}")
@@ -148,8 +159,11 @@ _LADDER = (
     "sub_mch.product",
 )
 """In the order in which WeChat checks: a refusal at one rung proves those before it (wechatpay-v2 11.1)."""
-_UNORDERED = {"sp.account": ("gateway.reach",), "sp.signature": ("gateway.reach",)}
-"""Which of these two WeChat looks at first is not known, so that neither proves the other."""
+_UNORDERED = dict.fromkeys(
+    ("sp.account", "sp.signature", "sp.cert_accepted", "sp.wechat_public_key", "clock.skew"),
+    ("gateway.reach",),
+)
+"""Which of these WeChat looks at first is not known, so that none proves another."""
 
 
 def _sound(codes: tuple[str, ...]) -> tuple[Verdict, ...]:
@@ -159,14 +173,16 @@ def _sound(codes: tuple[str, ...]) -> tuple[Verdict, ...]:
 
 def _until(found: Verdict, call: CallRecord | None, now: datetime) -> tuple[Verdict, ...]:
     """Return a failed rung with what it proves, and what it leaves open."""
-    before = _UNORDERED.get(found.code, _LADDER[: _LADDER.index(found.code)])
+    before = _UNORDERED.get(found.code) or _LADDER[: _LADDER.index(found.code)]
     after = tuple(code for code in _LADDER if code != found.code and code not in before)
     told = found.code != "gateway.reach"
     timing = _timing(call, now) if told else (Verdict("clock.skew", "held_up"),)
     steady = tuple(verdict for verdict in timing if verdict.code != "gateway.reach")
+    # The answer's own time tells by how much a clock is wrong.
+    told_here = (found,) if found.code != "clock.skew" or steady[0].finding is None else ()
     return (
         *(Verdict(code) for code in before if code != "sub_mch.product"),
-        found,
+        *told_here,
         *(Verdict(code, "held_up") for code in after if code != "sub_mch.product"),
         *steady,
     )

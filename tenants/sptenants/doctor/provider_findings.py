@@ -15,6 +15,18 @@ KEY = {
             " enter it on the credentials page.",
         ),
     ),
+    "missing_beside_v3": finding(
+        WARN,
+        "provider",
+        (
+            "没有可用的 API v2 密钥：付款码收款和切换前的旧订单仍按 v2 处理。",
+            "No API v2 key is in use; payment codes and orders from before the move still need it.",
+        ),
+        (
+            "还有旧订单或使用付款码的，在「证书与密钥」重新填写 API v2 密钥。",
+            "Where old orders or payment codes remain, enter the API v2 key again.",
+        ),
+    ),
     "unreadable": finding(
         FAIL,
         "platform",
@@ -23,6 +35,18 @@ KEY = {
     ),
 }
 CERT_PAIR = {
+    "missing_for_v3": finding(
+        FAIL,
+        "provider",
+        (
+            "没有商户 API 证书，APIv3 的任何调用都无法签名。",
+            "Without an API certificate no call of API v3 can be signed.",
+        ),
+        (
+            "在微信支付服务商平台「账户中心 → API 安全」申请证书，把证书和私钥填到「证书与密钥」。",
+            "Apply for the certificate in WeChat's provider console and enter it with its key.",
+        ),
+    ),
     "missing": finding(
         FAIL,
         "provider",
@@ -55,6 +79,15 @@ CERT_PAIR = {
     ),
 }
 CERT_EXPIRY = {
+    "expired_for_v3": finding(
+        FAIL,
+        "provider",
+        (
+            "证书已于 {date} 过期，APIv3 的下单、查询和退款都停了；通知照常处理。",
+            "The certificate expired on {date}: no call of API v3 is made; notifications are still taken.",
+        ),
+        ("在微信支付服务商平台更换证书后重新填写。", "Renew it in WeChat's provider console and enter it."),
+    ),
     "expired": finding(
         FAIL,
         "provider",
@@ -148,6 +181,18 @@ _KEY_AGAIN = (
     "Set the API v2 key again in WeChat's provider console and here, and check the signature type.",
 )
 SIGNATURE = {
+    "refused_by_v3": finding(
+        FAIL,
+        "provider",
+        (
+            "微信答复「签名错误」：商户号、API 证书与私钥不是微信侧登记的那一组。",
+            "WeChat says the signature is wrong: number, certificate and key are not those it knows.",
+        ),
+        (
+            "确认证书属于该服务商商户号且没有被更换；重新下载证书和私钥，演练后启用。",
+            "See that the certificate is this number's and was not replaced; hand it in again with its key.",
+        ),
+    ),
     "refused": finding(
         FAIL,
         "provider",

@@ -143,7 +143,7 @@ async def due_tenants(session: AsyncSession, before: datetime, limit: int) -> li
     query = (
         select(Tenant.provider_id, Tenant.id)
         .join(Provider, Provider.id == Tenant.provider_id)
-        .where(Tenant.status == "live", Provider.status == "active", Provider.api_version == "v2", ~looked)
+        .where(Tenant.status == "live", Provider.status == "active", ~looked)
         .order_by(Tenant.id)
         .limit(limit)
     )

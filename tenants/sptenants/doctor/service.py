@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -16,7 +17,7 @@ from spcore.db.scope import ProviderScope, TenantScope, WorkerScope
 from spcore.ids import new_id
 from sptenants.doctor import repository
 from sptenants.doctor.examination import Examined, Examiner
-from sptenants.doctor.items import BY_CODE, ITEMS, ORDER, Depth
+from sptenants.doctor.items import BY_CODE, ITEMS, ORDER, ApiVersion, Depth
 from sptenants.doctor.repository import ReadScope, Stored
 from sptenants.doctor.rows import DoctorReport, DoctorRow, Level, worst_level
 from sptenants.doctor.subject import Subject, read_subject
@@ -56,7 +57,8 @@ class Doctor:
         """
         async with self._database.read(scope) as session:
             subject = await read_subject(session, scope, tenant_id)
-        examined = await self._examiner.examine(subject, live=live)
+        echo = by.kind != "system" or await self._echo_is_due(scope)
+        examined = await self._examiner.examine(subject, live=live, echo=echo)
         now, run_id = self._clock.now(), new_id("run", self._clock.now())
         async with self._database.write(scope) as session:
             await repository.lock_provider(session, scope)
@@ -107,6 +109,20 @@ class Doctor:
                 )
         return first
 
+    async def try_version(self, scope: ProviderScope, version: ApiVersion, *, live: bool) -> DoctorReport:
+        """Examine a provider as if its calls were of `version`, before it moves there; nothing is stored."""
+        async with self._database.read(scope) as session:
+            subject = await read_subject(session, scope, None)
+        imagined = replace(subject, provider=replace(subject.provider, api_version=version))
+        examined = await self._examiner.examine(imagined, live=live)
+        found, now = {verdict.code: verdict for verdict in examined.provider}, self._clock.now()
+        rows = []
+        for code, _part, _about in _asked_of(imagined, ()):
+            verdict = found.get(code) or Verdict(code, "asked_later")
+            checked_at = now if code in found else None
+            rows.append(row_of(verdict, about=None, checked_at=checked_at, run_id=None))
+        return DoctorReport(tuple(rows), now if live else None)
+
     async def probe_relation(self, scope: ProviderScope, sub_mch_id: str) -> DoctorRow:
         """Ask WeChat whether the provider may act for a number, before it is stored."""
         async with self._database.read(scope) as session:
@@ -134,6 +150,17 @@ class Doctor:
                 _log.exception("doctor.failed", provider_id=provider_id, tenant_id=tenant_id)
                 await self._put_off(scope, tenant_id, error)
         return len(due)
+
+    async def _echo_is_due(self, scope: ProviderScope) -> bool:
+        """Whether nobody has sent a message there and back for a night: it is the provider's, and all its
+        tenants are looked at in one night."""
+        since = self._clock.now() - NIGHTLY_AFTER
+        async with self._database.read(scope) as session:
+            results = await repository.stored(session, scope, [scope.provider_id])
+        return not any(
+            one.verdict.code == "sp.echo" and one.checked_at is not None and one.checked_at > since
+            for one in results
+        )
 
     async def _put_off(self, scope: ProviderScope, tenant_id: str, error: Exception) -> None:
         """Store that a run came to nothing; what was known before stays."""
@@ -276,7 +303,7 @@ def _asked_of(subject: Subject, bindings: Sequence[BindingProfile]) -> list[tupl
     kinds = {binding.kind for binding in bindings}
     asked: list[tuple[str, str, str | None]] = []
     for item in ITEMS:
-        if item.about != "provider" and subject.tenant is None:
+        if not subject.needs(item.version) or (item.about != "provider" and subject.tenant is None):
             continue
         if item.about == "binding":
             asked += [

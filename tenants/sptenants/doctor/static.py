@@ -13,6 +13,7 @@ from spcore.providers.models import KeyKind
 from spcore.vault import Vault, VaultError
 from sptenants.doctor.findings import SOON_DAYS
 from sptenants.doctor.subject import Endpoint, Subject, TenantSubject
+from sptenants.doctor.v3_keys import check_v3_keys
 from sptenants.doctor.verdicts import Verdict
 from sptenants.registry.bindings import BindingProfile
 from sptenants.registry.ledger import BindingStatus
@@ -25,12 +26,16 @@ _EXPIRED = "expired"
 
 def check_provider(subject: Subject, vault: Vault, public_url: str, now: datetime) -> list[Verdict]:
     """Check keys, certificate and address of a provider."""
-    return [
-        _key(subject, vault),
+    found = [
         _pair(subject, vault, now),
         _expiry(subject, now),
         url_verdict(subject.provider.mode, public_url),
     ]
+    if subject.needs("v2"):
+        found.append(_key(subject, vault))
+    if subject.needs("v3"):
+        found += check_v3_keys(subject, vault, now)
+    return found
 
 
 def check_tenant(tenant: TenantSubject) -> list[Verdict]:
@@ -65,7 +70,7 @@ def url_verdict(mode: str, public_url: str) -> Verdict:
 
 def _key(subject: Subject, vault: Vault) -> Verdict:
     if subject.key is None:
-        return Verdict("sp.key", "missing")
+        return Verdict("sp.key", "missing_beside_v3" if subject.speaks_v3 else "missing")
     context = key_context(subject.provider.id, KeyKind.API_V2.value, subject.key.version)
     try:
         V2Key(subject.key.version, vault.open(subject.key.sealed, context).decode("ascii"))
@@ -77,7 +82,7 @@ def _key(subject: Subject, vault: Vault) -> Verdict:
 def _pair(subject: Subject, vault: Vault, now: datetime) -> Verdict:
     stored, provider = subject.certificate, subject.provider
     if stored is None:
-        return Verdict("sp.cert_pair", "missing")
+        return Verdict("sp.cert_pair", "missing_for_v3" if subject.speaks_v3 else "missing")
     context = key_context(provider.id, KeyKind.CLIENT_CERTIFICATE.value, stored.version)
     try:
         cert_pem, key_pem = split_bundle(vault.open(stored.sealed, context))
@@ -100,7 +105,7 @@ def _expiry(subject: Subject, now: datetime) -> Verdict:
     days = (ends - now).days
     facts = {"date": f"{ends:%Y-%m-%d}", "days": days}
     if ends <= now:
-        return Verdict("sp.cert_expiry", "expired", facts)
+        return Verdict("sp.cert_expiry", "expired_for_v3" if subject.speaks_v3 else "expired", facts)
     return Verdict("sp.cert_expiry", "soon" if days < SOON_DAYS else None, facts)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spcore.db.scope import ProviderScope
 from spcore.errors import NotFound
-from spcore.providers.models import KeyKind, KeyState, Provider, ProviderKey
+from spcore.providers.models import CertificateFetch, KeyKind, KeyState, Provider, ProviderKey
 from spcore.providers.profile import ProviderProfile
 from sptenants.registry.bindings import BindingProfile
 from sptenants.registry.caller import TenantProfile
@@ -18,6 +18,7 @@ from sptenants.registry.models import AppBinding, PaymentDirectory, Tenant, Wech
 from sptenants.webhooks.models import WebhookEndpoint
 
 REQUEST_DOMAIN = "request_domain"
+_OF_WECHAT = frozenset({KeyKind.WECHATPAY_PUBLIC_KEY.value, KeyKind.PLATFORM_CERTIFICATE.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,31 @@ class StoredKey:
     version: int
     sealed: bytes = field(repr=False)
     not_after: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WechatKey:
+    """One of WeChat's keys in use: a public key, or a platform certificate with its end."""
+
+    kind: KeyKind
+    serial: str
+    stored: StoredKey
+
+    @property
+    def is_certificate(self) -> bool:
+        return self.kind is KeyKind.PLATFORM_CERTIFICATE
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What the last question for platform certificates came to."""
+
+    result: str
+    asked_at: datetime
+
+    @property
+    def has_failed(self) -> bool:
+        return self.result not in {"asking", "fetched", "none"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +83,23 @@ class Subject:
     provider: ProviderProfile
     key: StoredKey | None
     certificate: StoredKey | None
+    v3_key: StoredKey | None
+    wechat_keys: tuple[WechatKey, ...]
+    fetch: Fetch | None
+    had_v2_key: bool
+    """Whether an API v2 key was ever stored: a provider without one has no orders by v2."""
     tenant: TenantSubject | None
     stand_in: TenantProfile | None
+
+    @property
+    def speaks_v3(self) -> bool:
+        return self.provider.api_version == "v3"
+
+    def needs(self, version: str | None) -> bool:
+        """Whether what an API version needs is checked: a provider on v3 may have orders by v2 left."""
+        if version == "v3":
+            return self.speaks_v3
+        return version is None or not self.speaks_v3 or self.had_v2_key
 
     @property
     def asked_as(self) -> TenantProfile | None:
@@ -71,18 +112,26 @@ async def read_subject(session: AsyncSession, scope: ProviderScope, tenant_id: s
     provider = await session.scalar(select(Provider).where(Provider.id == scope.provider_id))
     if provider is None:
         raise NotFound
-    keys = {
-        KeyKind(row.kind): StoredKey(row.version, row.sealed, row.not_after)
-        for row in await session.scalars(
-            select(ProviderKey).where(
-                ProviderKey.provider_id == scope.provider_id, ProviderKey.state == KeyState.ACTIVE.value
-            )
-        )
-    }
+    stored = (
+        await session.scalars(select(ProviderKey).where(ProviderKey.provider_id == scope.provider_id))
+    ).all()
+    active = [row for row in stored if row.state == KeyState.ACTIVE]
+    keys = {KeyKind(row.kind): StoredKey(row.version, row.sealed, row.not_after) for row in active}
+    fetch = await session.scalar(
+        select(CertificateFetch).where(CertificateFetch.provider_id == scope.provider_id)
+    )
     return Subject(
         provider=ProviderProfile.of(provider),
         key=keys.get(KeyKind.API_V2),
         certificate=keys.get(KeyKind.CLIENT_CERTIFICATE),
+        v3_key=keys.get(KeyKind.API_V3),
+        wechat_keys=tuple(
+            WechatKey(KeyKind(row.kind), row.label or "", StoredKey(row.version, row.sealed, row.not_after))
+            for row in active
+            if row.kind in _OF_WECHAT
+        ),
+        fetch=Fetch(fetch.result, fetch.asked_at) if fetch is not None else None,
+        had_v2_key=any(row.kind == KeyKind.API_V2 and row.state != KeyState.CANDIDATE for row in stored),
         tenant=await _tenant(session, scope, tenant_id) if tenant_id is not None else None,
         stand_in=await _stand_in(session, scope),
     )

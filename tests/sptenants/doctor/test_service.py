@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import func, select, update
-from tests.support.clinic import Clinic, clear, clinic_at, told
+from tests.support.clinic import Clinic, clear, clinic_at, prepare, told
+from tests.support.clinic_v3 import everything_v3
 
 from spcore.db.scope import PlatformScope, ProviderScope
 from spcore.errors import NotFound
@@ -48,6 +49,26 @@ async def test_B8_the_whole_program_answers_the_doctor_and_nothing_is_written_do
         for model in (Notification, Order):
             mine = select(func.count()).select_from(model).where(model.tenant_id == scope.tenant_id)
             assert await session.scalar(mine) == 0
+
+
+async def test_B8_by_v3_the_whole_program_takes_the_echo(database_url: str, where: Running) -> None:
+    document = everything_v3(where)
+    scopes = await prepare(database_url, where, document=document)
+    async with clinic_at(database_url, where, scopes) as clinic:
+        report = await clinic.examine()
+        closing = clinic.services.probe_closing
+        async with clinic.services.database.write(clinic.tenant) as session:
+            await session.execute(
+                update(ProbeOrder)
+                .where(ProbeOrder.tenant_id == clinic.tenant.tenant_id)
+                .values(close_due_at=ProbeOrder.created_at)
+            )
+
+        assert told(report, Level.FAIL) == set()
+        assert ("sp.echo", None) in told(report, Level.PASS)
+        assert await closing.run_due() == 3
+        assert await closing.run_due() == 0, "closed by v3"
+    clear(where)
 
 
 async def test_B8_probe_orders_are_closed_once_wechat_allows_it(clinic: Clinic) -> None:
@@ -90,7 +111,7 @@ async def test_B17_a_live_tenant_is_looked_at_again_once_a_night_has_passed(clin
 class Stumbling:
     """An examiner that breaks on whatever it is shown."""
 
-    async def examine(self, _subject: Any, *, live: bool) -> Any:
+    async def examine(self, _subject: Any, *, live: bool, echo: bool) -> Any:
         raise RuntimeError("nobody thought of this")
 
 
