@@ -17,6 +17,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from spapp import startup
+from spapp.flushing import Flushing
 from spapp.health import Health, healthz, metrics_page, readyz
 from spapp.page_routes import page_handlers
 from spapp.resources import static_files
@@ -28,6 +29,7 @@ from spapp.web.middleware import Outermost, OuterSettings
 from spapp.wiring import Services, build, dependencies
 from spapp.worker import EmbeddedWorker
 from spcore import logs
+from spcore.providers.uses import FLUSH_EVERY_S
 from spcore.settings import Settings
 from sptenants.anomalies.controller import AnomalyController, HealController
 from sptenants.golive.controller import GoLiveController
@@ -128,10 +130,12 @@ def _problem(code: FromPath[str]) -> Response[str]:
 def _lifespan(services: Services) -> Any:
     @asynccontextmanager
     async def serve(_app: Litestar) -> AsyncIterator[None]:
+        key_uses = Flushing("key_uses", services.key_uses.flush, FLUSH_EVERY_S)
         embedded = EmbeddedWorker(services) if services.settings.embedded_worker else None
         try:
             await startup.prepare(services.settings)
             services.refusal_journal.start()
+            key_uses.start()
             if embedded is not None:
                 embedded.start()
             yield
@@ -139,6 +143,7 @@ def _lifespan(services: Services) -> Any:
                 await embedded.stop()
         finally:
             await services.refusal_journal.stop()
+            await key_uses.stop()
             await services.close()
 
     return serve

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import httpx
 
+from spapp.clock_watch import ClockWatch, WatchedLine
 from spapp.secure_lines import CertificateLines, LiveLines, SimulatorAuthority, SimulatorLines
 from spapp.web import metrics
+from spcore.clock import Clock
+from spcore.providers.models import KeyKind
 from spcore.settings import Settings
-from wechatpay.breaker import Breaker, GuardedLine
-from wechatpay.credentials import ClientCertificate, Credentials
-from wechatpay.errors import Refused, UnknownOutcome, WechatPayError
+from wechatpay.breaker import Breaker, GuardedJsonLine, GuardedLine
+from wechatpay.credentials import ClientCertificate, Credentials, V3Key
+from wechatpay.errors import BadAnswerSignature, Refused, UnknownOutcome, WechatPayError
 from wechatpay.gateway import (
     Closed,
     Gateway,
@@ -35,10 +38,20 @@ from wechatpay.gateway import (
 )
 from wechatpay.identifiers import AuthCode, OutRefundNo, OutTradeNo
 from wechatpay.miniprogram import MiniProgramLogin
-from wechatpay.transport import Transport
+from wechatpay.transport import JsonLine, Transport
 from wechatpay.v2.gateway import V2Gateway
+from wechatpay.v3.gateway import V3Gateway
+from wechatpay.v3.platform_keys import PUBLIC_KEY_PREFIX, PlatformKey
 
 T = TypeVar("T")
+
+
+class Noting(Protocol):
+    """Who counts which key was met."""
+
+    def note(self, provider_id: str, channel: Literal["answer", "request"], kind: KeyKind, name: str) -> None:
+        """Count one use of a key that was found right. Waits for nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,9 @@ class _Held:
     """All that one provider's calls go over. A certificate that fails must not stop payments, so the
     connections that show one have a breaker of their own (failure catalogue K05)."""
 
-    gateway: Gateway
+    gateways: Mapping[str, Gateway]
+    """By API version; they share host, connections and breaker."""
+    line: JsonLine
     transport: Transport
     secure: CertificateLines
     breaker: Breaker
@@ -57,25 +72,35 @@ class _Held:
 
 
 class Gateways:
-    """Which WeChat a provider talks to: the simulator for `test`, WeChat itself for `live`."""
+    """Which WeChat a provider talks to: the simulator for `test`, WeChat itself for `live`.
 
-    def __init__(self, settings: Settings) -> None:
+    `uses` hears of every key of API v3 that an answer proved right, ours and WeChat's.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, uses: Noting) -> None:
         self._settings = settings
+        self._clock = clock
+        self._uses = uses
+        self._clock_watch = ClockWatch(clock)
+        self.on_unknown_certificate: Callable[[str], None] = _nobody
+        """Is told the provider an answer for which was signed with a certificate that is not known."""
         self._ssl = shared_tls_context(settings)
         self._authority = SimulatorAuthority(settings)
-        self._held: dict[tuple[str, str, str], _Held] = {}
+        self._held: dict[tuple[str, str], _Held] = {}
 
     def of(self, mode: str, api_version: str, provider_id: str) -> Gateway:
         """Return the gateway of one provider, the same one each time.
 
         Raises ValueError for an API version this release does not speak.
         """
-        if api_version != "v2":
+        gateway = self._of(mode, provider_id).gateways.get(api_version)
+        if gateway is None:
             raise ValueError(f"API {api_version} is not spoken by this release")
-        key = (mode, api_version, provider_id)
-        if key not in self._held:
-            self._held[key] = self._made(mode)
-        return self._held[key].gateway
+        return gateway
+
+    def line(self, mode: str, provider_id: str) -> JsonLine:
+        """Return what carries a provider's calls of API v3 that are about no order: certificates, echo."""
+        return self._of(mode, provider_id).line
 
     @property
     def connections_opened(self) -> int:
@@ -96,7 +121,13 @@ class Gateways:
         self._held.clear()
         await self._authority.close()
 
-    def _made(self, mode: str) -> _Held:
+    def _of(self, mode: str, provider_id: str) -> _Held:
+        key = (mode, provider_id)
+        if key not in self._held:
+            self._held[key] = self._made(mode, provider_id)
+        return self._held[key]
+
+    def _made(self, mode: str, provider_id: str) -> _Held:
         settings, live = self._settings, mode == "live"
         if live:
             transport = Transport(settings.gateway_url, settings.gateway_backup_url, verify=self._ssl)
@@ -105,8 +136,26 @@ class Gateways:
             transport = Transport(settings.simulator_url, verify=self._ssl)
             secure = CertificateLines(SimulatorLines(settings, self._authority).make)
         breaker = Breaker()
-        gateway = V2Gateway(GuardedLine(transport, breaker), secure, plain_pages=not live)
-        return _Held(_Measured(gateway), transport, secure, breaker)
+        line = WatchedLine(GuardedJsonLine(transport, breaker), self._clock_watch)
+        v2 = V2Gateway(GuardedLine(transport, breaker), secure, plain_pages=not live)
+        noted = partial(self._noted, provider_id)
+        v3 = V3Gateway(line, now=self._clock.now, noted=noted, plain_pages=not live)
+        gateways = {
+            "v2": _Measured(v2, _V2_NAMES),
+            "v3": _Measured(v3, _V3_NAMES, partial(self._failed, provider_id)),
+        }
+        return _Held(gateways, line, transport, secure, breaker)
+
+    def _failed(self, provider_id: str, outcome: UnknownOutcome) -> None:
+        if not isinstance(outcome, BadAnswerSignature) or outcome.fault != "unknown_serial":
+            return
+        if outcome.serial is not None and not outcome.serial.startswith(PUBLIC_KEY_PREFIX):
+            self.on_unknown_certificate(provider_id)
+
+    def _noted(self, provider_id: str, own: V3Key, theirs: PlatformKey) -> None:
+        kind = KeyKind.WECHATPAY_PUBLIC_KEY if theirs.is_public_key else KeyKind.PLATFORM_CERTIFICATE
+        self._uses.note(provider_id, "answer", kind, theirs.serial)
+        self._uses.note(provider_id, "request", KeyKind.CLIENT_CERTIFICATE, own.serial)
 
 
 class Logins:
@@ -128,63 +177,89 @@ class Logins:
             await transport.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the calls of one API version are called in metrics: as in their records."""
+
+    place: str
+    query: str
+    close: str
+    refund: str
+    query_refund: str
+
+
+_V2_NAMES = _Names("unifiedorder", "orderquery", "closeorder", "refund", "refundquery")
+_V3_NAMES = _Names("v3.prepay", "v3.query", "v3.close", "v3.refund", "v3.refund_query")
+
+
+def _nobody(_told: object) -> None: ...
+
+
 class _Measured:
     """Counts and times every call, by operation and kind of outcome."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(
+        self, gateway: Gateway, names: _Names, failed: Callable[[UnknownOutcome], None] = _nobody
+    ) -> None:
         self._gateway = gateway
+        self._names = names
+        self._failed = failed
 
     async def place(self, credentials: Credentials, order: NewOrder) -> Prepay:
-        return await _measure("unifiedorder", lambda: self._gateway.place(credentials, order))
+        return await self._measure(self._names.place, lambda: self._gateway.place(credentials, order))
 
     async def query(self, credentials: Credentials, out_trade_no: OutTradeNo) -> OrderState:
-        return await _measure("orderquery", lambda: self._gateway.query(credentials, out_trade_no))
+        return await self._measure(self._names.query, lambda: self._gateway.query(credentials, out_trade_no))
 
     async def close(self, credentials: Credentials, out_trade_no: OutTradeNo) -> Closed:
-        return await _measure("closeorder", lambda: self._gateway.close(credentials, out_trade_no))
+        return await self._measure(self._names.close, lambda: self._gateway.close(credentials, out_trade_no))
 
     async def charge(self, credentials: Credentials, order: NewOrder, auth_code: AuthCode) -> OrderState:
-        return await _measure("micropay", lambda: self._gateway.charge(credentials, order, auth_code))
+        return await self._measure("micropay", lambda: self._gateway.charge(credentials, order, auth_code))
 
     async def reverse(
         self, credentials: Credentials, certificate: ClientCertificate, out_trade_no: OutTradeNo
     ) -> Reversed:
-        return await _measure(
+        return await self._measure(
             "reverse", lambda: self._gateway.reverse(credentials, certificate, out_trade_no)
         )
 
     async def refund(
         self, credentials: Credentials, certificate: ClientCertificate, refund: NewRefund
     ) -> RefundAccepted:
-        return await _measure("refund", lambda: self._gateway.refund(credentials, certificate, refund))
+        return await self._measure(
+            self._names.refund, lambda: self._gateway.refund(credentials, certificate, refund)
+        )
 
     async def query_refund(self, credentials: Credentials, out_refund_no: OutRefundNo) -> RefundState:
-        return await _measure("refundquery", lambda: self._gateway.query_refund(credentials, out_refund_no))
+        return await self._measure(
+            self._names.query_refund, lambda: self._gateway.query_refund(credentials, out_refund_no)
+        )
 
     async def query_refunds(
         self, credentials: Credentials, out_trade_no: OutTradeNo, offset: int = 0
     ) -> RefundsOfOrder:
-        return await _measure(
-            "refundquery", lambda: self._gateway.query_refunds(credentials, out_trade_no, offset)
+        return await self._measure(
+            self._names.query_refund, lambda: self._gateway.query_refunds(credentials, out_trade_no, offset)
         )
 
-
-async def _measure(api: str, call: Callable[[], Awaitable[T]]) -> T:
-    started, result = time.perf_counter(), "ok"
-    try:
-        return await call()
-    except Refused:
-        result = "refused"
-        raise
-    except UnknownOutcome:
-        result = "unknown"
-        raise
-    except WechatPayError:
-        result = "not_sent"
-        raise
-    finally:
-        metrics.WECHAT_CALLS.labels(api, result).inc()
-        metrics.WECHAT_DURATION.labels(api).observe(time.perf_counter() - started)
+    async def _measure(self, api: str, call: Callable[[], Awaitable[T]]) -> T:
+        started, result = time.perf_counter(), "ok"
+        try:
+            return await call()
+        except Refused:
+            result = "refused"
+            raise
+        except UnknownOutcome as outcome:
+            result = "unknown"
+            self._failed(outcome)
+            raise
+        except WechatPayError:
+            result = "not_sent"
+            raise
+        finally:
+            metrics.WECHAT_CALLS.labels(api, result).inc()
+            metrics.WECHAT_DURATION.labels(api).observe(time.perf_counter() - started)
 
 
 def shared_tls_context(settings: Settings) -> ssl.SSLContext:

@@ -10,12 +10,14 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy import or_, select
 
+from spapp.inspector_v3 import account_of
 from spcore.audit.actor import Actor
 from spcore.audit.writer import Act, record
 from spcore.clock import Clock
@@ -33,11 +35,18 @@ from wechatpay.credentials import InvalidCredentials, SignType, V2Key
 from wechatpay.inspect.recipe import Keys
 from wechatpay.inspect.sample import Sample, UnreadableSample, read
 from wechatpay.inspect.search import Account, Report, inspect
+from wechatpay.inspect.v3 import sample as v3_sample
+from wechatpay.inspect.v3 import search as v3_search
+from wechatpay.inspect.v3.report import Report as V3Report
+from wechatpay.inspect.v3.sample import Message
 
 PER_MINUTE = 30
 """Texts a person may have inspected; several web processes share it out."""
 _OLD_KEYS = 4
 _MOST_APPS = 20
+
+Inspected: TypeAlias = tuple[Sample, Report] | tuple[Message, V3Report]
+"""What was read of a text, by whichever API, and what was found out."""
 
 
 class Inspector:
@@ -58,7 +67,7 @@ class Inspector:
         facts: RequestFacts | None = None,
         *,
         tenant_id: str | None = None,
-    ) -> tuple[Sample, Report]:
+    ) -> Inspected:
         """Find the mistake in a text that carries a signature. Audited before the answer leaves.
 
         `tenant_id` says which sub-merchant's numbers are meant, where the text does not. Raises RateLimited,
@@ -66,14 +75,26 @@ class Inspector:
         ProviderNotReady without a key.
         """
         self._count(by)
+        given = text if isinstance(text, str) else text.decode("utf-8", errors="replace")
         try:
+            if v3_sample.is_v3(given):
+                return await self._inspect_v3(scope, given, by, facts, tenant_id)
             sample = read(text)
         except UnreadableSample as unreadable:
             raise InvalidInput(Fault("#/text", unreadable.reason, _UNREADABLE[unreadable.reason])) from None
         account = await self._account(scope, sample, tenant_id)
         report = await asyncio.to_thread(inspect, sample, account)
-        await self._audit(scope, sample, report, by, facts)
+        await self._audit(scope, sample.form, report, by, facts)
         return sample, report
+
+    async def _inspect_v3(
+        self, scope: ProviderScope, text: str, by: Actor, facts: RequestFacts | None, tenant_id: str | None
+    ) -> tuple[Message, V3Report]:
+        message, now = v3_sample.read(text), self._clock.now()
+        account = await account_of(self._database, self._vault, scope, tenant_id, text, now)
+        report = await asyncio.to_thread(v3_search.inspect, message, account)
+        await self._audit(scope, f"v3_{message.kind}", report, by, facts)
+        return message, report
 
     def _count(self, by: Actor) -> None:
         """Raise RateLimited above the allowance; the command line's user holds the keys anyway."""
@@ -141,7 +162,12 @@ class Inspector:
         return tuple(opened)
 
     async def _audit(
-        self, scope: ProviderScope, sample: Sample, report: Report, by: Actor, facts: RequestFacts | None
+        self,
+        scope: ProviderScope,
+        form: str,
+        report: Report | V3Report,
+        by: Actor,
+        facts: RequestFacts | None,
     ) -> None:
         causes = [cause.code for cause in report.causes]
         act = Act(
@@ -149,7 +175,7 @@ class Inspector:
             action="signature.inspected",
             object_kind="provider",
             object_id=scope.provider_id,
-            after={"form": sample.form, "verdict": report.verdict, "causes": causes},
+            after={"form": form, "verdict": report.verdict, "causes": causes},
             request_id=facts.request_id if facts else None,
             peer=facts.peer if facts else None,
         )
@@ -162,8 +188,10 @@ _UNREADABLE = {
     "too_long": Text("内容太长：最多 16384 个字符。", "The text is too long: 16384 characters at most."),
     "too_many_fields": Text("字段太多：最多 60 个。", "There are too many fields: 60 at most."),
     "not_understood": Text(
-        "无法识别：请粘贴 XML 报文、key=value& 字符串，或 wx.requestPayment 参数的 JSON。",
-        "This is neither XML, nor a key=value& string, nor the JSON of wx.requestPayment.",
+        "无法识别：请粘贴 XML 报文、key=value& 字符串、wx.requestPayment 参数的 JSON，"
+        "或 API v3 的请求头和报文主体。",
+        "This is neither XML, nor a key=value& string, nor the JSON of wx.requestPayment, nor headers and"
+        " body of API v3.",
     ),
     "no_signature": Text(
         "没有找到 sign 或 paySign，也可能是末尾被截断了。签名检查只解释已有的签名，不生成签名。",
@@ -171,7 +199,9 @@ _UNREADABLE = {
         " there and makes none.",
     ),
     "not_a_signature": Text(
-        "sign 不是 API v2 的签名：应为 32 位（MD5）或 64 位（HMAC-SHA256）十六进制。",
-        "The sign is none of API v2: it has 32 (MD5) or 64 (HMAC-SHA256) hex digits.",
+        "sign 不是 API v2 的签名：应为 32 位（MD5）或 64 位（HMAC-SHA256）十六进制；"
+        "API v3 的支付参数还要有 RSA 签名的 paySign。",
+        "The sign is none of API v2: it has 32 (MD5) or 64 (HMAC-SHA256) hex digits; payment parameters of"
+        " API v3 have a paySign by RSA.",
     ),
 }

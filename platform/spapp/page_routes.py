@@ -12,7 +12,7 @@ from spapp.console.anomalies.controllers import AdminAnomalies, ConsoleAnomalies
 from spapp.console.api_keys.controllers import ConsoleKeys, MerchantKeys
 from spapp.console.audit_log.controllers import AdminAudit, ConsoleAuditLog
 from spapp.console.bindings.controllers import ConsoleBindings
-from spapp.console.credentials.controllers import CredentialPages
+from spapp.console.credentials.controllers import CredentialPages, KeyPages
 from spapp.console.doctor.controllers import ConsoleDoctor
 from spapp.console.entry.controller import EntryController
 from spapp.console.entry.invitation_pages import InvitationPages
@@ -102,6 +102,7 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         MerchantWebhookPages,
         MerchantWebhookChanges,
         CredentialPages,
+        KeyPages,
         # the platform itself
         OperationPages,
         ProviderPages,

@@ -12,6 +12,7 @@ from spapp.accounts.models import WorkerHeartbeat
 from spapp.wiring import Services
 from spcore.db.scope import DoorScope
 from spcore.outbox.runner import OutboxRunner
+from spcore.providers.uses import FLUSH_EVERY_S
 
 BATCH = 100
 HEARTBEAT_S = 5.0
@@ -46,6 +47,7 @@ def entries(services: Services, worker_id: str) -> tuple[Entry, ...]:
         await services.accounts.purge()
         await services.export_writing.tidy()
         await services.notice_board.forget_old()
+        await services.key_uses.forget_old()
         await housekeeping.tidy(services.database, services.clock)
         return 0
 
@@ -70,6 +72,9 @@ def entries(services: Services, worker_id: str) -> tuple[Entry, ...]:
         Entry("audit_check", 600.0, services.audit_watch.check_nightly),
         Entry("exports", 2.0, lambda: services.export_writing.run_due(worker_id), is_due_work=True),
         Entry("doctor", 300.0, services.doctor.run_due),
+        Entry("key_uses", FLUSH_EVERY_S, services.key_uses.flush),
+        Entry("platform_certificates", 60.0, services.platform_certificates.run_due),
+        Entry("expiry", 3600.0, services.expiry_watch.run),
         Entry("probe_orders", 30.0, services.probe_closing.run_due),
         Entry("trials", 5.0, services.trials.run_due),
         Entry("housekeeping", 600.0, tidy),

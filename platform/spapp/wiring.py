@@ -25,6 +25,7 @@ from spapp.console.audit_log.export import AuditExport
 from spapp.console.orders.export import OrderExport
 from spapp.console.refunds.export import RefundExport
 from spapp.console.saved_views.service import SavedViews
+from spapp.expiry_watch import ExpiryWatch
 from spapp.exports.service import Exports
 from spapp.exports.writing import Writing
 from spapp.gateways import Gateways, Logins, shared_tls_context
@@ -40,12 +41,19 @@ from spcore.audit.heads import HeadSigner
 from spcore.audit.reader import AuditReader
 from spcore.clock import Clock, SystemClock
 from spcore.db.engine import Database
+from spcore.providers.candidates import Candidates
+from spcore.providers.echo_trial import EchoTrial
 from spcore.providers.keyring import Keyring
+from spcore.providers.platform_certificates import PlatformCertificates
+from spcore.providers.questions import Questions
+from spcore.providers.rehearsal import Rehearsals
 from spcore.providers.rotation import ProviderKeys
+from spcore.providers.uses import KeyUses
 from spcore.settings import Settings
 from spcore.vault import Vault
 from sptenants.anomalies.policy import DoublePaymentPolicy
 from sptenants.anomalies.service import Anomalies
+from sptenants.doctor.echo import EchoTest
 from sptenants.doctor.examination import Examiner
 from sptenants.doctor.loop import SelfTest
 from sptenants.doctor.probe_closing import ProbeClosing
@@ -53,11 +61,16 @@ from sptenants.doctor.service import Doctor
 from sptenants.golive.service import GoLive
 from sptenants.golive.trials import Trials
 from sptenants.notify.challenge import Challenges
+from sptenants.notify.contents import Contents
+from sptenants.notify.echoes import Echoes
+from sptenants.notify.opening import Opener
 from sptenants.notify.reader import NotificationReader
 from sptenants.notify.refund_hints import RefundNotices
 from sptenants.notify.replay import Replays
+from sptenants.notify.samples import StoredSamples
 from sptenants.notify.service import NotifyService
 from sptenants.notify.silence import Silence
+from sptenants.notify.watch import Watch
 from sptenants.onboarding.batch import TenantImport
 from sptenants.onboarding.links import OnboardingLinks
 from sptenants.onboarding.service import Onboarding
@@ -73,12 +86,14 @@ from sptenants.refunds.healing import RefundHealing
 from sptenants.refunds.outside import OutsideWatch
 from sptenants.refunds.reader import RefundReader
 from sptenants.refunds.service import RefundService
+from sptenants.registry.api_version import ApiVersions
 from sptenants.registry.binding_list import BindingReader
 from sptenants.registry.door import Door
 from sptenants.registry.key_service import ApiKeys
 from sptenants.registry.providers import ServiceProviders
 from sptenants.registry.reader import TenantReader
 from sptenants.registry.service import Registry
+from sptenants.registry.sub_merchants import SubMerchantNumbers
 from sptenants.search.reader import SearchReader
 from sptenants.sessions.guards import provide_payer
 from sptenants.sessions.service import Sessions
@@ -101,11 +116,17 @@ class Services:
     vault: Vault
     keyring: Keyring
     provider_keys: ProviderKeys
+    candidates: Candidates
+    rehearsals: Rehearsals
+    key_uses: KeyUses
+    platform_certificates: PlatformCertificates
+    expiry_watch: ExpiryWatch
     gateways: Gateways
     logins: Logins
     door: Door
     registry: Registry
     api_keys: ApiKeys
+    api_versions: ApiVersions
     service_providers: ServiceProviders
     tenant_reader: TenantReader
     binding_reader: BindingReader
@@ -129,6 +150,8 @@ class Services:
     outside_watch: OutsideWatch
     notify: NotifyService
     refund_notices: RefundNotices
+    echoes: Echoes
+    notify_contents: Contents
     notifications: NotificationReader
     inspector: Inspector
     replays: Replays
@@ -163,6 +186,8 @@ class Services:
 
     async def close(self) -> None:
         await self.deliverer.stop()
+        await self.platform_certificates.close()
+        await self.key_uses.close()
         await self.gateways.close()
         await self.logins.close()
         await self.database.close()
@@ -179,7 +204,15 @@ def build(
     database = Database(settings.database_url.reveal())
     vault = Vault(settings.master_keys)
     keyring = Keyring(database, vault, clock)
-    gateways, logins = Gateways(settings), Logins(settings)
+    provider_keys, key_uses = ProviderKeys(database, vault, clock), KeyUses(database, clock)
+    gateways, logins = Gateways(settings, clock, key_uses), Logins(settings)
+    platform_certificates = PlatformCertificates(database, vault, clock, keyring, gateways)
+    gateways.on_unknown_certificate = platform_certificates.suspect
+    samples = StoredSamples(database)
+    sub_merchants = SubMerchantNumbers(database, public_url=settings.public_url)
+    questions = Questions(clock, gateways, sub_merchants)
+    echo_trial = EchoTrial(database, clock, gateways, samples, sub_merchants)
+    rehearsals = Rehearsals(database, vault, clock, keyring, samples, questions, echo_trial)
     door = Door(database, clock)
     prices = Prices(database)
     accounts = Accounts(database, clock, second_factor_required=settings.require_second_factor)
@@ -203,12 +236,22 @@ def build(
     )
     adoption = Adoption(database, clock, keyring, gateways, budget)
     refunds = RefundService(database, clock, keyring, gateways, public_url=settings.public_url)
-    notify = NotifyService(database, clock, door, keyring, gateways, adoption)
+    watch = Watch(key_uses.note, metrics.observe_key_met, metrics.observe_refused_notification)
+    opener = Opener(keyring, clock, platform_certificates, watch)
+    notify = NotifyService(database, clock, door, keyring, gateways, adoption, opener)
     orders = OrderService(database, clock, keyring, gateways, prices, public_url=settings.public_url)
     challenges = Challenges(vault)
     self_test = SelfTest(lambda: Transport(settings.public_url, verify=tls), challenges)
     examiner = Examiner(
-        database, vault, clock, keyring, gateways, logins, self_test, public_url=settings.public_url
+        database,
+        vault,
+        clock,
+        keyring,
+        gateways,
+        logins,
+        self_test,
+        EchoTest(database, clock, gateways, public_url=settings.public_url),
+        public_url=settings.public_url,
     )
     doctor = Doctor(database, clock, examiner)
     trials = Trials(database, clock, orders, refunds)
@@ -219,12 +262,18 @@ def build(
         database=database,
         vault=vault,
         keyring=keyring,
-        provider_keys=ProviderKeys(database, vault, clock),
+        provider_keys=provider_keys,
+        candidates=Candidates(database, vault, clock),
+        rehearsals=rehearsals,
+        key_uses=key_uses,
+        platform_certificates=platform_certificates,
+        expiry_watch=ExpiryWatch(database, clock, provider_keys),
         gateways=gateways,
         logins=logins,
         door=door,
         registry=Registry(database, vault, clock),
         api_keys=ApiKeys(database, vault, clock),
+        api_versions=ApiVersions(database, clock),
         service_providers=ServiceProviders(database, vault, clock),
         tenant_reader=tenant_reader,
         binding_reader=BindingReader(database),
@@ -248,9 +297,11 @@ def build(
         outside_watch=OutsideWatch(database, clock, refunds.outside, budget),
         notify=notify,
         refund_notices=refund_notices,
+        echoes=Echoes(database, clock, door, notify),
+        notify_contents=Contents(door, keyring, clock),
         notifications=NotificationReader(database),
         inspector=Inspector(database, vault, clock, settings.workers),
-        replays=Replays(database, clock, door, keyring, notify, refund_notices),
+        replays=Replays(database, clock, door, notify, refund_notices),
         silence=Silence(database, clock),
         challenges=challenges,
         doctor=doctor,
@@ -289,6 +340,7 @@ def dependencies(services: Services) -> Mapping[str, Provide]:
         "adoption",
         "anomalies",
         "api_keys",
+        "api_versions",
         "audit_reader",
         "audit_watch",
         "binding_reader",
@@ -303,6 +355,10 @@ def dependencies(services: Services) -> Mapping[str, Provide]:
         "golive",
         "healing",
         "invitations",
+        "candidates",
+        "rehearsals",
+        "key_uses",
+        "platform_certificates",
         "kits",
         "limits",
         "members",
@@ -318,6 +374,8 @@ def dependencies(services: Services) -> Mapping[str, Provide]:
         "prices",
         "provider_keys",
         "refund_notices",
+        "echoes",
+        "notify_contents",
         "notifications",
         "inspector",
         "replays",

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from sqlalchemy import update
 from tests.support.databases import sqlite_url
 from tests.support.house import MASTER_KEY
 from tests.support.shop import PASSWORD, Shop, fill
-from tests.support.till import CLIENT_BUNDLE, KEY
+from tests.support.till import KEY
 from tests.support.visitor import site_environment
 
 from spcore.db.base import table_of
@@ -118,15 +118,6 @@ async def _make_ready_to_refund(database: Database, shop: Shop) -> None:
     async with database.write(shop.providers[0]) as session:
         common: dict[str, Any] = {"provider_id": provider_id, "now": shop.now}
         await put_key(session, vault, kind=KeyKind.API_V2, secret=KEY.encode(), **common)
-        await put_key(
-            session,
-            vault,
-            kind=KeyKind.CLIENT_CERTIFICATE,
-            secret=CLIENT_BUNDLE,
-            label="5157F09E",
-            not_after=shop.now + timedelta(days=365),
-            **common,
-        )
         await session.execute(
             update(table_of(Provider))
             .where(Provider.id == provider_id)

@@ -76,6 +76,13 @@ def _states(served: Site) -> Iterator[Look]:
     yield Look("tenant-long", owner, f"/console/tenants/{long}")
     for tab in ("bindings", "directories", "webhooks", "api-keys", "kit", "doctor", "log"):
         yield Look(f"tenant-{tab}", owner, f"/console/tenants/{tenant}?tab={tab}")
+    for name, path in (
+        ("key-candidate", "api-v2-key/candidate"),
+        ("key-certificate", "certificate"),
+        ("key-public", "wechatpay-public-key"),
+        ("key-retire", "platform-certificate/retire?version=1"),
+    ):
+        yield Look(name, owner, f"/console/credentials/{path}")
     yield Look("not-found", owner, "/console/orders/ord_nothing")
     yield Look("transactions-week", Role.PLATFORM_ADMIN, "/admin/transactions?range=7d")
     yield Look("merchant-orders-week", Role.MERCHANT_USER, "/m/orders?range=7d")

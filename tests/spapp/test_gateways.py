@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from structlog.testing import capture_logs
+from tests.support import v3_counterpart as v3
 from tests.support.certificates import client_certificate, private_pem, rsa_key
 from tests.support.loopback import Loopback, Received, http, loopback
 from tests.support.tls import ServerIdentity, server_identity
@@ -21,14 +25,17 @@ from tests.support.visitor import site_environment
 from spapp.gateways import Gateways
 from spapp.secure_lines import CertificateLines
 from spapp.web import metrics
+from spcore.clock import Clock, SystemClock
+from spcore.providers.models import KeyKind
 from spcore.settings import Settings
 from wechatpay.breaker import FAILURES_TO_OPEN
 from wechatpay.credentials import ClientCertificate, PartnerCredentials
-from wechatpay.errors import NotSent, UnknownOutcome
+from wechatpay.errors import NotSent, Refused, UnknownOutcome
 from wechatpay.gateway import NewRefund, RefundAccepted
 from wechatpay.identifiers import MchId, OutRefundNo, TransactionId
 from wechatpay.money import Fen
 from wechatpay.transport import RawAnswer
+from wechatpay.v3 import certificates
 
 ONE, OTHER = client_certificate("1900000109"), client_certificate("1900000110")
 NEWER = client_certificate("1900000109", version=2)
@@ -66,6 +73,7 @@ class World:
     """Told instead of the authority."""
     former: list[bytes] = field(default_factory=list)
     """Told first, once each."""
+    noted: list[tuple[str, str, KeyKind, str]] = field(default_factory=list)
     gate: asyncio.Event | None = None
     plain: Loopback = field(init=False)
     secure: Loopback = field(init=False)
@@ -78,14 +86,17 @@ class World:
         tls = self.identity.demanding(ONE, OTHER, NEWER)
         self.secure = await self.stack.enter_async_context(loopback(self._securely, tls))
 
-    def gateways(self, **variables: str) -> Gateways:
+    def note(self, provider_id: str, channel: str, kind: KeyKind, name: str) -> None:
+        self.noted.append((provider_id, channel, kind, name))
+
+    def gateways(self, clock: Clock | None = None, **variables: str) -> Gateways:
         environment = {
             **site_environment("sqlite+aiosqlite:///:memory:"),
             "WXSP_SIMULATOR_URL": self.plain.url,
             "WXSP_SIMULATOR_TLS_URL": self.secure.url,
             **variables,
         }
-        gateways = Gateways(Settings.from_env(environment))
+        gateways = Gateways(Settings.from_env(environment), clock or SystemClock(), self)
         self.stack.push_async_callback(gateways.close)
         return gateways
 
@@ -317,8 +328,93 @@ async def test_K05_payments_go_on_while_nothing_can_be_refunded(world: World) ->
 
 
 async def test_a_version_that_is_not_spoken_is_said_so(world: World) -> None:
-    with pytest.raises(ValueError, match="v3"):
-        world.gateways().of("test", "v3", "prv_1")
+    with pytest.raises(ValueError, match="v4"):
+        world.gateways().of("test", "v4", "prv_1")
+
+
+# --- API v3 ------------------------------------------------------------------------------------------------
+
+
+class FrozenClock:
+    def now(self) -> datetime:
+        return v3.NOW
+
+
+async def test_api_v3_is_spoken_over_the_same_connections_and_its_keys_are_counted(world: World) -> None:
+    wechat = v3.V3Counterpart()
+    async with loopback(wechat) as host:
+        gateways = world.gateways(FrozenClock(), WXSP_SIMULATOR_URL=host.url)
+        gateway = gateways.of("test", "v3", "prv_1")
+        assert gateway is gateways.of("test", "v3", "prv_1")
+        assert gateway is not gateways.of("test", "v3", "prv_2")
+        for serial in (v3.PUBLIC_KEY_ID, v3.CERTIFICATE_SERIAL):
+            await gateway.place(v3.partner(serial), v3.new_order())
+        line = gateways.line("test", "prv_1")
+        wechat.tells(404, {"code": "RESOURCE_NOT_EXISTS"})
+        with pytest.raises(Refused):
+            await certificates.fetch(line, MchId(v3.MCH), v3.own_key(), (v3.API_V3_KEY,), v3.NOW)
+        assert host.connections == 1
+    ours = ("prv_1", "request", KeyKind.CLIENT_CERTIFICATE, v3.CONSTANTS["serial_no"])
+    assert world.noted == [
+        ("prv_1", "answer", KeyKind.WECHATPAY_PUBLIC_KEY, v3.PUBLIC_KEY_ID),
+        ours,
+        ("prv_1", "answer", KeyKind.PLATFORM_CERTIFICATE, v3.CERTIFICATE_SERIAL),
+        ours,
+    ]
+    assert metrics.WECHAT_CALLS.labels("v3.prepay", "ok")._value.get() >= 2
+
+
+async def test_no_key_is_counted_for_an_answer_that_is_not_genuine(world: World) -> None:
+    wechat = v3.V3Counterpart(headers={"wechatpay-nonce": "another"})
+    async with loopback(wechat) as host:
+        gateway = world.gateways(FrozenClock(), WXSP_SIMULATOR_URL=host.url).of("test", "v3", "prv_1")
+        with pytest.raises(UnknownOutcome):
+            await gateway.place(v3.partner(), v3.new_order())
+    assert world.noted == []
+
+
+async def test_K03_an_answer_by_an_unknown_certificate_is_told_and_an_unknown_public_key_is_not(
+    world: World,
+) -> None:
+    wechat = v3.V3Counterpart()
+    told: list[str] = []
+    async with loopback(wechat) as host:
+        gateways = world.gateways(FrozenClock(), WXSP_SIMULATOR_URL=host.url)
+        gateways.on_unknown_certificate = told.append
+        for serial in ("6A0F", "PUB_KEY_ID_1"):
+            wechat.headers = {"wechatpay-serial": serial}
+            with pytest.raises(UnknownOutcome):
+                await gateways.of("test", "v3", "prv_1").place(v3.partner(), v3.new_order())
+    assert told == ["prv_1"]
+
+
+async def test_K07_a_clock_that_disagrees_with_wechats_is_said_once_in_ten_minutes(world: World) -> None:
+    class Clock:
+        moment = v3.NOW
+
+        def now(self) -> datetime:
+            return self.moment
+
+    clock, wechat = Clock(), v3.V3Counterpart()
+    async with loopback(wechat) as host:
+        gateway = world.gateways(clock, WXSP_SIMULATOR_URL=host.url).of("test", "v3", "prv_1")
+        with capture_logs() as logs:
+            for ahead in (59, 61, 90, -600, 700):
+                wechat.headers = {"date": format_datetime(clock.moment - timedelta(seconds=ahead))}
+                await gateway.place(v3.partner(), v3.new_order())
+            assert metrics.CLOCK_SKEW._value.get() == 700
+    assert [(row["event"], row["ahead_s"]) for row in logs] == [("clock.skew", 61)]
+
+
+async def test_G07_a_dead_host_is_left_alone_by_both_versions(world: World) -> None:
+    gateways = world.gateways(FrozenClock())
+    world.counterpart.raw = http(b"", status="502 Bad")
+    assert [await place(gateways) for _ in range(FAILURES_TO_OPEN)] == ["http_502"] * FAILURES_TO_OPEN
+    with pytest.raises(NotSent) as failure:
+        await gateways.of("test", "v3", "prv_1").place(v3.partner(), v3.new_order())
+    assert failure.value.reason == "circuit_open"
+    assert failure.value.call is not None
+    assert failure.value.call.operation == "v3.prepay"
 
 
 async def test_every_call_is_counted_by_operation(world: World) -> None:

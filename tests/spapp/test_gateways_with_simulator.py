@@ -16,6 +16,7 @@ from tests.support.simulated import APPID, COFFEE, COFFEE_APP, KEY, MCH_ID, PAYE
 from tests.support.visitor import site_environment
 
 from spapp.gateways import Gateways
+from spcore.clock import SystemClock
 from spcore.settings import Settings
 from spsim.serve import Running, running
 from wechatpay.credentials import PartnerCredentials, ProviderKind, SignType, V2Key
@@ -88,13 +89,19 @@ def where() -> Iterator[Running]:
         yield started
 
 
+class KeysMet:
+    """Nobody asks for them here."""
+
+    def note(self, *_met: object) -> None: ...
+
+
 @pytest.fixture
 async def gateway(where: Running) -> AsyncIterator[Gateway]:
     environment = site_environment("sqlite+aiosqlite:///:memory:") | {
         "WXSP_SIMULATOR_URL": where.url,
         "WXSP_SIMULATOR_TLS_URL": where.tls_url,
     }
-    gateways = Gateways(Settings.from_env(environment))
+    gateways = Gateways(Settings.from_env(environment), SystemClock(), KeysMet())
     yield gateways.of("test", "v2", "prv_1")
     await gateways.close()
 

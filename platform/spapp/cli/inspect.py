@@ -1,4 +1,4 @@
-"""`wxsp inspect`: which mistake a signature of API v2 has."""
+"""`wxsp inspect`: which mistake a signature has, by either API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from spapp.cli.common import as_json, show
 from spapp.cli.user import CLI
 from spapp.cli.work import run
-from spapp.console.inspector.views import ReportView
+from spapp.console.inspector.views import ReportView, V3ReportView, report_view
 from spapp.wiring import Services
 from spcore.db.scope import ProviderScope
 
@@ -27,9 +27,9 @@ def inspect(file: BinaryIO, provider_id: str, tenant_id: str | None, as_json: bo
     """
     text = file.read(1 << 20)
 
-    async def work(services: Services) -> ReportView:
+    async def work(services: Services) -> ReportView | V3ReportView:
         scope = ProviderScope(provider_id)
-        return ReportView(*await services.inspector.inspect(scope, text, CLI, tenant_id=tenant_id))
+        return report_view(await services.inspector.inspect(scope, text, CLI, tenant_id=tenant_id))
 
     view = run(work)
     report = view.report
@@ -40,8 +40,9 @@ def inspect(file: BinaryIO, provider_id: str, tenant_id: str | None, as_json: bo
     answer = {
         "verdict": report.verdict,
         "causes": causes,
-        "algorithm": report.algorithm,
+        "algorithm": view.algorithm,
         "key_version": report.key_version,
+        "serial": view.serial,
         "app": report.app,
         "should": view.should,
         "signed": view.signed,

@@ -4,14 +4,13 @@ writes, and no answer waits for it.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
-import structlog
 from sqlalchemy.dialects import postgresql, sqlite
 
+from spapp.flushing import Flushing
 from spapp.refusals.models import Refusal
 from spapp.refusals.reasons import Refused, refused
 from spapp.web.problems import AnyRequest
@@ -26,8 +25,6 @@ FLUSH_EVERY_S = 5.0
 MOST_KINDS = 500
 """Kinds of refusals held at once; what is beyond counts as one kind without tenant or route."""
 OTHER = "other"
-
-_log = structlog.get_logger("wxsp.refusals")
 
 _Kind: TypeAlias = tuple[date, str, str, str]
 
@@ -48,8 +45,7 @@ class RefusalJournal:
         self._database = database
         self._clock = clock
         self._counts: dict[_Kind, _Count] = {}
-        self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._flushing = Flushing("refusals", self.flush, FLUSH_EVERY_S)
 
     def note(self, request: AnyRequest, error: Exception) -> None:
         """Count an error of a request, if it is one of those that are counted."""
@@ -58,13 +54,11 @@ class RefusalJournal:
             self._count(found, RequestFacts.of(request))
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="refusals")
+        self._flushing.start()
 
     async def stop(self) -> None:
         """Write down what was counted since, and end."""
-        self._stop.set()
-        if self._task is not None:
-            await self._task
+        await self._flushing.stop()
 
     async def flush(self) -> int:
         """Write all counts in one statement and return how many kinds there were."""
@@ -78,23 +72,6 @@ class RefusalJournal:
                 self._add(kind, count)
             raise
         return len(counts)
-
-    async def _run(self) -> None:
-        stopping = False
-        while not stopping:
-            stopping = await self._stopped_within(FLUSH_EVERY_S)
-            try:
-                await self.flush()
-            except Exception as error:
-                _log.warning("refusals.not_written", error=type(error).__name__)
-
-    async def _stopped_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            return False
-        return True
 
     def _count(self, found: Refused, facts: RequestFacts) -> None:
         now = self._clock.now()

@@ -17,6 +17,15 @@ WECHAT_DURATION = Histogram(
     "wxsp_wechat_call_duration_seconds", "Time of a call to WeChat", ["api"], registry=REGISTRY
 )
 NOTIFIES = Gauge("wxsp_notifies_total", "Notifications in the journal", ["kind", "result"], registry=REGISTRY)
+KEYS_MET = Counter(
+    "wxsp_notify_keys",
+    "Genuine notifications by the key they were met with",
+    ["kind", "retiring"],
+    registry=REGISTRY,
+)
+NOTIFIES_REFUSED = Counter(
+    "wxsp_notifies_refused", "Notifications that were not believed", ["version", "reason"], registry=REGISTRY
+)
 ORDERS = Gauge("wxsp_orders_total", "Orders by status", ["status"], registry=REGISTRY)
 UNKNOWN_ORDERS = Gauge("wxsp_unknown_orders", "Orders whose outcome at WeChat is unknown", registry=REGISTRY)
 WEBHOOK_ATTEMPTS = Counter(
@@ -30,9 +39,22 @@ WEBHOOK_OVERDUE = Gauge(
     "wxsp_webhook_overdue_seconds", "How long the longest waiting delivery is overdue", registry=REGISTRY
 )
 OUTBOX_BACKLOG = Gauge("wxsp_outbox_backlog", "Events not handed on yet", registry=REGISTRY)
+CLOCK_SKEW = Gauge(
+    "wxsp_clock_skew_seconds", "How far our clock is ahead of WeChat's, by its last answer", registry=REGISTRY
+)
 OPEN_BREAKERS = Gauge(
     "wxsp_open_breakers", "Lines to WeChat that are left alone because it is down", registry=REGISTRY
 )
+
+
+def observe_key_met(kind: str, retiring: bool) -> None:
+    """Count a genuine notification by the kind of a key it was met with (failure catalogue K01)."""
+    KEYS_MET.labels(kind, "yes" if retiring else "no").inc()
+
+
+def observe_refused_notification(version: str, reason: str) -> None:
+    """Count a notification that was not believed; `probe` is WeChat looking whether anybody checks (N10)."""
+    NOTIFIES_REFUSED.labels(version, reason).inc()
 
 
 def observe_webhook(result: str, seconds: float) -> None:

@@ -47,6 +47,7 @@ _PROBLEMS: Mapping[str, tuple[int, Text]] = {
     "request_timeout": (408, Text("请求体发送过慢", "The body arrived too slowly")),
     "in_progress": (409, Text("相同的请求正在处理", "The same request is being worked on")),
     "state_conflict": (409, Text("当前状态不允许此操作", "The current state does not allow this")),
+    "key_change_refused": (409, Text("密钥现在不能这样更改", "The key cannot be changed this way now")),
     "nothing_to_adopt": (409, Text("没有可补录的收款", "There is no payment to adopt")),
     "link_expired": (410, Text("链接已失效", "The link has expired")),
     "payload_too_large": (413, Text("请求体过大", "The body is too large")),

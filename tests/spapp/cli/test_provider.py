@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 from click.testing import Result
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from tests.spapp.cli.conftest import NOW, Terminal
-from tests.support.certificates import certificate_of, certificate_pem, private_pem, rsa_key
+from tests.support.certificates import certificate_of, certificate_pem, private_pem, public_pem, rsa_key
 
 MCH_ID = "1900000109"
 NEW_KEY = "n" * 28 + "a71f"
@@ -98,3 +100,59 @@ def test_K06_a_wrong_pair_is_refused_and_the_key_is_not_repeated(terminal: Termi
 
         assert (refused.exit_code, [at for at, _code in codes(refused)]) == (1, [pointer])
         assert not any(line in refused.output for line in lines if len(line) > 40)
+
+
+def test_B13_a_candidate_is_handed_in_and_promoted_in_steps_and_rolled_back(terminal: Terminal) -> None:
+    handed_in = rotate(terminal, "api_v2", "--candidate", "-", "--json", given=NEW_KEY.encode())
+    too_early = rotate(terminal, "api_v2", "--promote", "--json")
+    promoted = rotate(terminal, "api_v2", "--promote", "--despite", "演示", "--json")
+    back = rotate(terminal, "api_v2", "--roll-back", "--json")
+    forth = rotate(terminal, "api_v2", "--roll-back", "--json")
+    none_left = rotate(terminal, "api_v2", "--promote", "--despite", "x", "--json")
+
+    version = json.loads(handed_in.stdout)["version"]
+    assert json.loads(handed_in.stdout)["state"] == "candidate"
+    assert (too_early.exit_code, json.loads(too_early.stdout)["code"]) == (1, "key_change_refused")
+    assert json.loads(promoted.stdout) == json.loads(handed_in.stdout) | {"state": "active"}
+    assert (json.loads(back.stdout)["version"] < version, back.exit_code) == (True, 0)
+    assert (json.loads(forth.stdout)["version"], forth.exit_code) == (version, 0)
+    assert (none_left.exit_code, json.loads(none_left.stdout)["code"]) == (1, "not_found")
+    for result in (handed_in, too_early, promoted, back, forth):
+        assert NEW_KEY not in result.output
+
+
+def test_B13_a_rehearsal_that_does_not_pass_ends_the_call_before_the_promotion(terminal: Terminal) -> None:
+    signer = public_pem(rsa_key("wechat"))
+    key_id = "PUB_KEY_ID_0119000001092026112100111101000000"
+    steps = ("--candidate", "--rehearse", "--promote", "--id", key_id)
+    told = rotate(terminal, "public_key", *steps, "-", "--json", given=signer)
+    answer = json.loads(told.stdout)
+    # There is no simulator that could be asked.
+    assert (told.exit_code, answer["state"]) == (1, "candidate")
+    assert (answer["rehearsal"]["result"], answer["rehearsal"]["asked"]) == ("unclear", "unclear")
+
+    no_id = rotate(terminal, "public_key", "--candidate", "-", "--json", given=signer)
+    assert (no_id.exit_code, codes(no_id)) == (1, [("#/id", "invalid_public_key_id")])
+
+
+def test_K06_a_p12_file_opens_with_the_merchant_number_or_the_password_that_is_asked_for(
+    terminal: Terminal,
+) -> None:
+    key = rsa_key("ours")
+    certificate = certificate_of(key, MCH_ID, now=NOW)
+
+    def p12(password: str) -> bytes:
+        lock = BestAvailableEncryption(password.encode())
+        return serialize_key_and_certificates(b"Tenpay Certificate", key, certificate, None, lock)
+
+    usual = rotate(terminal, "certificate", "-", "--json", given=p12(MCH_ID))
+    other = rotate(terminal, "certificate", "-", "--json", given=p12("another"))
+    assert (usual.exit_code, json.loads(usual.stdout)["changed"]) == (0, True)
+    assert (other.exit_code, codes(other)) == (1, [("#/password", "wrong_password")])
+
+
+def test_steps_that_do_not_go_together_are_refused(terminal: Terminal) -> None:
+    for words in ((), ("--roll-back", "--promote"), ("--roll-back", "-")):
+        assert rotate(terminal, "api_v2", *words).exit_code == 1
+    without_file = rotate(terminal, "api_v2", "--candidate", "--json")
+    assert (without_file.exit_code, codes(without_file)) == (1, [("FILE", "missing")])

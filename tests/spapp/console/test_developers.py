@@ -7,10 +7,10 @@ import re
 import pytest
 from sqlalchemy import select
 from tests.conftest import HeldClock
-from tests.support.certificates import certificate_of, certificate_pem, private_pem, rsa_key
 from tests.support.phone import Phone
 from tests.support.shop import LONG_NAME, Shop
-from tests.support.shop_developers import API_V2_KEY, HOSTILE_ANSWER, LONG_URL
+from tests.support.shop_developers import HOSTILE_ANSWER, LONG_URL
+from tests.support.shop_keys import CANDIDATE_VERSION
 from tests.support.visitor import Visitor
 
 from spcore.audit.models import PLATFORM_CHAIN, AuditRow
@@ -141,78 +141,18 @@ async def test_W14_a_delivery_page_shows_what_was_sent_and_no_signature(visitor:
     assert resent.status_code == 303
 
 
-async def test_K06_a_certificate_that_is_not_ours_is_refused_in_words(
-    visitor: Visitor, shop: Shop, clock: HeldClock, database: Database
-) -> None:
-    await visitor.sign_in(shop.people[OWNER])
-    url = "/console/credentials/certificate"
-    form, now = await visitor.get(url), clock.now()
-    before = len(await acts(database, "provider.key_set"))
-    key, other = rsa_key("ours"), rsa_key("another")
-    good = certificate_pem(certificate_of(key, MCH_ID, now=now, days=20)).decode()
-    cases = {
-        "私钥与证书不是一对": (good, private_pem(other)),
-        "不是商户号": (
-            certificate_pem(certificate_of(key, "1900000999", now=now)).decode(),
-            private_pem(key),
-        ),
-        "私钥带有口令": (good, private_pem(key, b"secret")),
-        "过期": (certificate_pem(certificate_of(key, MCH_ID, now=now, days=-1)).decode(), private_pem(key)),
-        "超过 64 KiB": ("x" * 70_000, private_pem(key)),
-        "不是 PEM 文本": ("", b""),
-    }
-    for words, (certificate, private) in cases.items():
-        refused = await visitor.post(
-            url, form.text, client_cert_pem=certificate, client_key_pem=private.decode()
-        )
-        assert refused.status_code == 422, words
-        assert words in refused.text
-        assert "BEGIN RSA" not in refused.text
-        assert private.decode().strip()[40:80] not in refused.text or not private
-    assert len(await acts(database, "provider.key_set")) == before
-
-    taken = await visitor.post(url, form.text, client_cert_pem=good, client_key_pem=private_pem(key).decode())
-    page = (await visitor.get("/console/credentials?changed=certificate")).text
-    assert taken.status_code == 303
-    assert "5157F09E" in page
-    assert "快到期" in page
-    rows = await acts(database, "provider.key_set")
-    assert len(rows) == before + 1
-    assert "PRIVATE" not in str([row.after for row in rows])
-
-
-async def test_S13_a_v2_key_is_written_and_never_read(visitor: Visitor, shop: Shop) -> None:
-    await visitor.sign_in(shop.people[OWNER])
-    url, new = "/console/credentials/api-v2-key", "n" * 28 + "a71f"
-    form = await visitor.get(url)
-    wrong = await visitor.post(url, form.text, api_v2_key="too short")
-    taken = await visitor.post(url, form.text, api_v2_key=new)
-    page = (await visitor.get("/console/credentials")).text
-
-    assert (wrong.status_code, taken.status_code) == (422, 303)
-    assert "too short" not in wrong.text
-    assert "••••••a71f" in page
-    assert "仅验签" in page
-    assert new not in page
-    assert API_V2_KEY not in page
-    await visitor.sign_in(shop.people["provider_viewer"])
-    assert "••••••a71f" in (await visitor.get("/console/credentials")).text
-    assert (await visitor.get(url)).status_code == 403
-
-
 async def test_S12_what_is_mistyped_beside_a_code_costs_no_code(
     visitor: Visitor, shop: Shop, clock: HeldClock
 ) -> None:
     await visitor.sign_in(shop.people[OWNER])
     phone = Phone(visitor, clock)
     await phone.enrol()
-    key, page = rsa_key("ours"), await visitor.get("/console/credentials")
-    certificate = certificate_pem(certificate_of(key, MCH_ID, now=clock.now())).decode()
+    page = await visitor.get("/console/credentials")
     api_key = {"owner": shop.tenants["晨曦咖啡"].tenant_id, "name": "收银台", "rights": "orders:read"}
-    pair = {"client_cert_pem": certificate, "client_key_pem": private_pem(key).decode()}
+    candidate = {"version": str(CANDIDATE_VERSION)}
     for url, good, mistyped, done in (
+        ("/console/credentials/api-v2-key/promote", candidate, {"version": "8"}, 303),
         ("/console/credentials/api-v2-key", {"api_v2_key": "n" * 32}, {"api_v2_key": "n" * 31}, 303),
-        ("/console/credentials/certificate", pair, {"client_cert_pem": certificate[:-40]}, 303),
         ("/console/api-keys/new", api_key, {"name": ""}, 200),
         ("/console/api-keys/new", api_key | {"name": "自助机"}, {"name": "收银台"}, 200),
     ):
@@ -282,7 +222,7 @@ async def test_the_platforms_operations_are_seen_and_only_administrators_retry(
     settings = (await visitor.get("/admin/settings")).text
     assert "WXSP_MASTER_KEY" in settings
     assert "AAECAwQ" not in settings
-    assert "未录入" in (await visitor.get("/admin/certificates")).text
+    assert "5157BEEF" in (await visitor.get("/admin/certificates")).text
 
 
 @pytest.mark.parametrize("path", ["/console/webhooks", "/console/api-keys", "/admin/tenants"])

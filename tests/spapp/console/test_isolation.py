@@ -101,8 +101,9 @@ NAMES_NO_OBJECT = {
     "/console/api-keys",
     "/console/api-keys/new",
     "/console/credentials",
-    "/console/credentials/api-v2-key",
-    "/console/credentials/certificate",
+    "/console/credentials/api-version",
+    "/console/credentials/api-version/check",
+    "/console/credentials/public-key",
     "/console/webhooks",
     "/console/webhooks/new",
     "/m/api-keys",
@@ -164,6 +165,13 @@ ACTORS = {
     },
     "/admin/service-providers/{provider_id}/visit": {Role.PLATFORM_ADMIN},
     "/console/api-keys/{key_id}/revoke": {Role.PROVIDER_OWNER},
+    **{
+        f"/console/credentials/{{key_kind}}{act}": {Role.PROVIDER_OWNER}
+        for act in (
+            *("", "/candidate", "/rehearse", "/promote", "/discard"),
+            *("/roll-back", "/retire", "/restore"),
+        )
+    },
     "/m/api-keys/{key_id}/revoke": READERS["merchant"],
     **{
         f"/{area}/webhooks/{{endpoint_id}}/{act}": roles
@@ -219,6 +227,7 @@ def things(shop: Shop) -> dict[str, tuple[Thing, ...]]:
     places = (("own", "晨曦咖啡"), ("neighbour", LONG_NAME), ("other provider", CLINIC))
     nowhere = Thing("nowhere", orders["latest"])
     return {
+        "key_kind": (Thing("own", "api-v3-key"), nowhere),
         "key_id": (*(Thing(where, made[name]["key"]) for where, name in places), nowhere),
         "endpoint_id": (*(Thing(where, made[name]["endpoint"]) for where, name in places), nowhere),
         "delivery_id": (

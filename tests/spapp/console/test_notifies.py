@@ -30,19 +30,20 @@ OTHER_KEY = "ZYXWVUTSRQPONMLKJIHGFEDCBA987654"
 
 
 def own(shop: Shop) -> set[str]:
-    return {notification for key, notification in shop.notifies.items() if key != "of clinic"}
+    return {notification for key, notification in shop.notifies.items() if not key.endswith("of clinic")}
 
 
 EVERYTHING = None
 FILTERS: dict[str, set[str] | None] = {
     "": EVERYTHING,
-    "status=processed": {"processed"},
+    "status=processed": {"processed", "v3", "v3 test"},
     "status=duplicate": {"duplicate"},
-    "status=rejected": {"forged", "garbage", "hostile"},
+    "status=rejected": {"forged", "garbage", "hostile", "v3 unknown key", "v3 hostile", "v3 probe"},
     "status=unmatched": {"unmatched", "waiting"},
     "status=mismatch": {"mismatch"},
     "status=deferred": {"deferred"},
     "kind=refund": {"deferred"},
+    "kind=security": {"v3 test"},
     "range=yesterday": set(),
     "q=4200002611202611215530918999": {"unmatched", "waiting", "mismatch"},
     "q=nothing-of-the-kind": set(),

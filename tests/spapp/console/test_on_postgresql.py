@@ -9,6 +9,7 @@ from tests.support import tour
 from tests.support.databases import postgres_url
 from tests.support.money_desk import MoneyDesk
 from tests.support.shop import Shop
+from tests.support.shop_keys import CANDIDATE_VERSION
 from tests.support.visitor import Visitor
 
 from spapp.accounts.models import Role
@@ -51,8 +52,25 @@ async def test_a_provider_walks_through_every_page(visitor: Visitor, shop: Shop)
         f"refunds/{shop.refunds['other tenant']}",
         f"anomalies/{shop.anomalies['late_payment']}",
         f"notifies/{shop.notifies['of clinic']}",
+        f"notifies/{shop.notifies['v3 of clinic']}",
     ):
         assert (await visitor.get(f"/console/{foreign}")).status_code == 404
+
+
+async def test_a_candidate_takes_over_and_a_platform_certificate_is_taken_back(
+    visitor: Visitor, shop: Shop
+) -> None:
+    await visitor.sign_in(shop.people["provider_owner"])
+    page = (await visitor.get("/console/credentials")).text
+    for path, fields in (
+        ("api-v2-key/promote", {"version": str(CANDIDATE_VERSION)}),
+        ("api-v3-key", {"api_v3_key": "n" * 32}),
+        ("platform-certificate/restore", {"version": "3"}),
+        ("platform-certificate/retire", {"version": "1", "at_once": "1"}),
+    ):
+        done = await visitor.post(f"/console/credentials/{path}", page, **fields)
+        assert done.status_code == 303, path
+        assert (await visitor.get(done.headers["location"])).status_code == 200
 
 
 async def test_a_merchant_sees_and_closes_only_what_is_theirs(visitor: Visitor, shop: Shop) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.support.money_desk import MoneyDesk
+from tests.conftest import HeldClock
+from tests.support.money_desk import MoneyDesk, open_money_desk
 from tests.support.shop import Shop
+from tests.support.till_v3 import build_till_v3
 from tests.support.visitor import Visitor
 
 from spapp.accounts.models import Role
+from spcore.db.engine import Database
 
 _LISTED = re.compile(r'hx-get="[^"]+/(rfd_\w+)"')
 OWNER, VIEWER, MERCHANT = "provider_owner", "provider_viewer", "merchant_user"
@@ -144,6 +147,24 @@ async def test_F10_asking_about_a_paid_order_finds_what_was_refunded_at_wechat(m
 
     assert "订单已支付，微信侧共有 1 笔退款" in asked.text
     assert "¥20.00" in (await money.visitor.get("/console/refunds")).text
+
+
+async def test_F10_by_v3_asking_tells_that_something_was_refunded_at_wechat_and_not_what(
+    database: Database, database_url: str, clock: HeldClock
+) -> None:
+    async with open_money_desk(await build_till_v3(database, clock), database_url, clock) as money:
+        order = await money.desk.paid(amount=5000)
+        await money.sign_in(Role.PROVIDER_OPERATOR)
+        path = f"/console/orders/{order.id}"
+        page = await money.visitor.get(path)
+        before = await money.visitor.post(f"{path}/sync", page.text, htmx=True)
+        money.desk.wechat.refund_elsewhere(order.out_trade_no or "", 2000)
+
+        asked = await money.visitor.post(f"{path}/sync", page.text, htmx=True)
+
+        assert "不是从本平台发起的退款" not in before.text
+        assert "不是从本平台发起的退款" in asked.text
+        assert "在微信侧退款" in (await money.visitor.get("/console/anomalies")).text
 
 
 async def test_asking_about_a_paid_order_says_when_wechat_gave_no_answer(money: MoneyDesk) -> None:

@@ -26,5 +26,6 @@ def test_every_page_is_on_the_tour(database_url: str, clock: HeldClock, shop: Sh
 
 
 def _is_at(path: str, page: str) -> bool:
-    """Whether the address is one of this page; what routes name are ids, and the code of a price."""
-    return re.fullmatch(re.sub(r"\{\w+\}", r"(?:[a-z]+_[0-9A-Z]{26}|latte)", page), path) is not None
+    """Whether the address is one of this page; what routes name are ids, a price's code, kinds of keys."""
+    named = r"(?:[a-z]+_[0-9A-Z]{26}|latte|[a-z0-9-]*(?:-key|certificate))"
+    return re.fullmatch(re.sub(r"\{\w+\}", named, page), path) is not None

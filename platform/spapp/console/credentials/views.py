@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from spapp.console.credentials.kinds import PAGES, KeyPage
 from spapp.console.frame.words import Chip
 from spapp.web.i18n import N_
 from spcore.errors import Text
-from spcore.providers.models import KeyKind
+from spcore.providers.keys import SIDE_BY_SIDE
+from spcore.providers.models import KeyKind, KeyState
+from spcore.providers.platform_certificates import Fetch
 from spcore.providers.rotation import KeyVersion
+from spcore.providers.uses import Use
 
-KIND_WORDS = {
-    KeyKind.API_V2: N_("API v2 密钥"),
-    KeyKind.CLIENT_CERTIFICATE: N_("API 证书"),
-    KeyKind.API_V3: N_("API v3 密钥"),
-    KeyKind.WECHATPAY_PUBLIC_KEY: N_("微信支付公钥"),
-}
 _STATES = {
+    "candidate": Chip("info", N_("候选")),
     "active": Chip("ok", N_("使用中")),
     "retiring": Chip("wait", N_("仅验签")),
     "retired": Chip("mute", N_("已停用")),
 }
+_REPLACED = {
+    KeyKind.API_V3: Chip("wait", N_("仅解密")),
+    KeyKind.CLIENT_CERTIFICATE: Chip("wait", N_("可退回")),
+}
+"""What kinds that verify nothing are kept for once they are replaced."""
 SOON_DAYS, URGENT_DAYS = 30, 7
+VERSIONS_SHOWN = 8
+"""Of each kind, the newest first."""
+_NEEDED = {
+    "v2": frozenset({KeyKind.API_V2, KeyKind.CLIENT_CERTIFICATE}),
+    "v3": frozenset({KeyKind.API_V3, KeyKind.CLIENT_CERTIFICATE, KeyKind.WECHATPAY_PUBLIC_KEY}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +73,24 @@ class Expiry:
         return N_("快到期") if self.days < SOON_DAYS else N_("有效")
 
 
+def version_chip(row: KeyVersion, now: datetime) -> Chip:
+    """Return the state of a version in words."""
+    state = row.state_at(now)
+    if state == KeyState.RETIRING and row.kind in _REPLACED:
+        return _REPLACED[row.kind]
+    return _STATES[state]
+
+
 @dataclass(frozen=True, slots=True)
 class VersionLine:
     row: KeyVersion
     now: datetime
+    last_used: datetime | None
+    """When it was last met within a week; None for longer ago, and for what nothing is noted of."""
 
     @property
     def chip(self) -> Chip:
-        return _STATES[self.row.state_at(self.now)]
+        return version_chip(self.row, self.now)
 
     @property
     def expiry(self) -> Expiry | None:
@@ -78,34 +98,131 @@ class VersionLine:
 
     @property
     def verifies_until(self) -> datetime | None:
-        return self.row.verify_until if self.row.state_at(self.now) == "retiring" else None
+        """Until when one that signs no more, or not yet, is still believed."""
+        until = self.row.verify_until
+        return until if until is not None and self.now < until else None
 
 
 @dataclass(frozen=True, slots=True)
 class KindView:
-    """All versions of one kind of key."""
+    """All versions of one kind of key; the addresses are there for whoever may change them."""
 
-    kind: KeyKind
+    page: KeyPage
     lines: tuple[VersionLine, ...]
-    change_url: str | None
-    """Where to replace it; None where the person may not, or where keys come by import only."""
-
-    @property
-    def word(self) -> str:
-        return KIND_WORDS[self.kind]
+    may_change: bool
+    is_needed: bool
 
     @property
     def current(self) -> VersionLine | None:
-        return next((line for line in self.lines if line.row.state == "active"), None)
+        """The active one; of several that are valid side by side the one that ends last."""
+        active = [line for line in self.lines if line.row.state == KeyState.ACTIVE]
+        dated = [line for line in active if line.row.not_after is not None]
+        return max(dated, key=_end) if dated else next(iter(active), None)
+
+    @property
+    def candidate(self) -> VersionLine | None:
+        return next((line for line in self.lines if line.row.state == KeyState.CANDIDATE), None)
+
+    @property
+    def change_url(self) -> str | None:
+        return self.page.url if self.may_change and self.page.handed_in else None
+
+    @property
+    def candidate_url(self) -> str | None:
+        return self.page.candidate_url if self.may_change and self.candidate else None
+
+    @property
+    def roll_back_url(self) -> str | None:
+        """One step back leads to a version that still verifies."""
+        if not self.may_change or self.page.kind in SIDE_BY_SIDE:
+            return None
+        return (
+            self.page.roll_back_url
+            if any(line.row.state_at(line.now) == KeyState.RETIRING for line in self.lines)
+            else None
+        )
+
+    def acts_on(self, line: VersionLine) -> tuple[tuple[str, str], ...]:
+        """Return what the owner may do with one version: words and address."""
+        if not self.may_change or line.row.state == KeyState.CANDIDATE:
+            return ()
+        state, version = line.row.state_at(line.now), line.row.version
+        is_ours = self.page.kind not in SIDE_BY_SIDE
+        if state == KeyState.RETIRING or (state == KeyState.ACTIVE and not is_ours):
+            found = [(N_("停用"), self.page.change_of("retire", version))]
+            if state == KeyState.RETIRING and not is_ours:
+                found.append((N_("恢复使用"), self.page.change_of("restore", version)))
+            return tuple(found)
+        has_ended = line.expiry is not None and line.expiry.has_passed
+        if state == KeyState.RETIRED and not is_ours and not has_ended and not self._is_replaced(line):
+            return ((N_("恢复使用"), self.page.change_of("restore", version)),)
+        return ()
+
+    def _is_replaced(self, line: VersionLine) -> bool:
+        """Whether a version of the same id or serial number is newer, or in use."""
+        return any(
+            other.row.label == line.row.label
+            and (other.row.version > line.row.version or other.row.state == KeyState.ACTIVE)
+            for other in self.lines
+            if other is not line
+        )
+
+
+def _end(line: VersionLine) -> datetime:
+    return line.row.not_after or line.now
 
 
 def kind_views(
-    versions: Sequence[KeyVersion], now: datetime, change_urls: dict[KeyKind, str]
+    versions: Sequence[KeyVersion],
+    uses: Iterable[Use],
+    now: datetime,
+    *,
+    api_version: str,
+    may_change: bool,
 ) -> tuple[KindView, ...]:
-    """Return what a provider needs for API v2, and of other kinds what was imported."""
+    """Return every kind a provider can have; what its API version needs is asked for where it is missing."""
+    last: dict[tuple[KeyKind, str], datetime] = {}
+    for use in uses:
+        key = use.kind, use.name
+        last[key] = max(use.last_at, last.get(key, use.last_at))
+    needed = _NEEDED[api_version]
     found = []
-    for kind in KIND_WORDS:
-        lines = tuple(VersionLine(row, now) for row in versions if row.kind is kind)
-        if lines or kind in {KeyKind.API_V2, KeyKind.CLIENT_CERTIFICATE}:
-            found.append(KindView(kind, lines, change_urls.get(kind)))
+    for page in PAGES:
+        lines = tuple(
+            VersionLine(row, now, last.get((row.kind, row.label or str(row.version))))
+            for row in versions
+            if row.kind is page.kind
+        )
+        found.append(KindView(page, lines[:VERSIONS_SHOWN], may_change, page.kind in needed))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchView:
+    """How the last question for platform certificates ended, and when the next one is."""
+
+    fetch: Fetch
+    provider_id: str
+    now: datetime
+
+    @property
+    def chip(self) -> Chip:
+        if self.fetch.result in _FETCHES:
+            return _FETCHES[self.fetch.result]
+        return Chip("bad", N_("下载失败"))
+
+    @property
+    def why(self) -> str | None:
+        """The short token of what went wrong."""
+        return None if self.fetch.result in _FETCHES else self.fetch.result
+
+    @property
+    def next_at(self) -> datetime:
+        return max(self.now, self.fetch.next_at(self.provider_id))
+
+
+_FETCHES = {
+    "asking": Chip("wait", N_("下载中")),
+    "fetched": Chip("ok", N_("已下载")),
+    "none": Chip("mute", N_("微信侧没有平台证书")),
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -172,5 +173,6 @@ def trial_view(trial: Trial, cashier: Cashier | None, simulator_url: str | None)
     base = f"/console/tenants/{trial.tenant_id}"
     if cashier is None:
         return TrialView(trial, base)
-    phone = f"{simulator_url}/_sim/phone/{cashier.prepay_id}" if simulator_url else None
+    scanned = urlencode({"code_url": cashier.code_url})
+    phone = f"{simulator_url}/_sim/phone/scan?{scanned}" if simulator_url else None
     return TrialView(trial, base, qr_code(cashier.code_url), phone)

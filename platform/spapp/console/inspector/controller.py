@@ -9,7 +9,7 @@ from spapp.console.frame.choices import tenant_choices
 from spapp.console.frame.forms import field
 from spapp.console.frame.places import MAY_ONBOARD, provider_place, provider_scope
 from spapp.console.frame.workplace import Work, refused
-from spapp.console.inspector.views import ReportView
+from spapp.console.inspector.views import ReportView, V3ReportView, report_view
 from spapp.inspector import Inspector
 from spapp.web.i18n import N_
 from spcore.errors import DomainError, InvalidInput, NotFound, Text
@@ -45,14 +45,14 @@ class InspectorPages(Controller):
             return refused(await _show(place, text, tenant_id, fault=refusal.faults[0].text))
         except DomainError as refusal:
             return refused(await _show(place, text, tenant_id, fault=refusal.text), refusal)
-        return await _show(place, text, tenant_id, ReportView(*found))
+        return await _show(place, text, tenant_id, report_view(found))
 
 
 async def _show(
     place: Work,
     text: str,
     tenant_id: str | None,
-    report: ReportView | None = None,
+    report: ReportView | V3ReportView | None = None,
     fault: Text | None = None,
 ) -> Response[str]:
     scope = provider_scope(place.staff)

@@ -23,7 +23,9 @@ from spapp.console.notifies.words import KIND, meaning_of
 from spapp.web.i18n import N_
 from spcore.audit.writer import Act, record
 from spcore.errors import DomainError, InvalidInput, NotFound, Text
+from spcore.providers.models import Provider
 from spcore.settings import Settings
+from sptenants.notify.contents import Contents
 from sptenants.notify.errors import MAX_REASON, reason_given
 from sptenants.notify.journal import Finding
 from sptenants.notify.reader import NotificationReader
@@ -50,6 +52,7 @@ class NotifyDesk:
     place: Workplace
     reader: NotificationReader
     replays: Replays
+    contents: Contents
     public_url: str
     current: str
     """The menu's page: in the platform's area notifications have none of their own."""
@@ -99,11 +102,15 @@ class NotifyDesk:
         preview: PreviewView | None = None,
         reason: str = "",
     ) -> Response[str]:
-        """Answer with the part for the drawer when htmx asks, else with the whole page."""
+        """Answer with the part for the drawer when htmx asks, else with the whole page.
+
+        What was encrypted is for the people of the provider; the platform's see what was sent.
+        """
+        inside = None if self.place.base == "/admin" else await self.contents.of(record)
         return await self.place.show_detail(
             "notifies/detail.html",
             "notifies/page.html",
-            view=NotifyView(self.place, record, said, preview, reason),
+            view=NotifyView(self.place, record, said, preview, reason, inside),
             row=record.row,
             max_reason=MAX_REASON,
             heading=N_("支付通知"),
@@ -183,7 +190,8 @@ class NotifyDesk:
         """Return where notifications are expected, for a list that is empty because none came."""
         scope = provider_scope(self.place.staff)
         query = (
-            select(Tenant.name, Tenant.route_key)
+            select(Tenant.name, Tenant.route_key, Provider.api_version)
+            .join(Provider, Provider.id == Tenant.provider_id)
             .where(Tenant.provider_id == scope.provider_id)
             .order_by(Tenant.id.desc())
             .limit(_MOST_ADDRESSES)
@@ -192,7 +200,7 @@ class NotifyDesk:
             query = query.where(Tenant.id == tenant_id)
         async with self.place.database.read(scope) as session:
             rows = (await session.execute(query)).all()
-        urls = [(name, notify_urls(self.public_url, route_key)["v2"]) for name, route_key in rows]
+        urls = [(name, notify_urls(self.public_url, route_key)[version]) for name, route_key, version in rows]
         return tuple(Address(name, each["payment"], each["refund"]) for name, each in urls)
 
 
@@ -204,10 +212,11 @@ def _provide_notify_desk(
     place: Work,
     notifications: NamedDependency[NotificationReader],
     replays: NamedDependency[Replays],
+    notify_contents: NamedDependency[Contents],
     settings: NamedDependency[Settings],
 ) -> NotifyDesk:
     current = "/admin/routing" if place.base == "/admin" else f"{place.base}/notifies"
-    return NotifyDesk(place, notifications, replays, settings.public_url, current)
+    return NotifyDesk(place, notifications, replays, notify_contents, settings.public_url, current)
 
 
 notify_desk = Provide(_provide_notify_desk, sync_to_thread=False)

@@ -29,6 +29,7 @@ def _facts(view: NotifyView) -> Iterator[str]:
         ("result", f"{row.result} {meaning.zh} {meaning.en}"),
         ("reason", f"{row.reason} {reason.zh} {reason.en}" if reason else "-"),
         ("key version", str(row.key_version or "-")),
+        ("serial", view.line.serial or "-"),
         ("answered", row.answered),
         ("order", row.order_id or "-"),
         ("out_trade_no", row.out_trade_no or "-"),

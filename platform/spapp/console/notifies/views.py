@@ -10,13 +10,15 @@ from spapp.console.frame.workplace import Notice, Rights, Workplace
 from spapp.console.notifies.words import KIND, RESULT, meaning_of, reason_text
 from spapp.web.i18n import N_
 from spcore.errors import Text
+from sptenants.notify.contents import Fields, fields_of
+from sptenants.notify.journal import SERIAL_HEADER as _SERIAL_HEADER
 from sptenants.notify.records import NotificationRecord, NotificationRow
 from sptenants.notify.replay import Preview
 from sptenants.orders.refund_words import REFUND_STATUS_WORDS
 from sptenants.orders.states import OrderStatus
 from sptenants.orders.timeline import STATUS_WORDS
 from sptenants.refunds.states import RefundStatus
-from wechatpay.masking import mask_document, mask_fields, mask_shapes
+from wechatpay.masking import mask_document, mask_fields, mask_serial, mask_value
 from wechatpay.v2 import envelope
 
 SHOWN_BODY = 4_000
@@ -25,6 +27,13 @@ SHOWN_BODY = 4_000
 EFFECT = {
     "none": Notice("info", Text("重新处理不会改变任何东西。", "A replay would change nothing.")),
     "pays": Notice("ok", Text("重新处理会把订单改为支付成功。", "A replay would make the order paid.")),
+    "settles": Notice(
+        "ok",
+        Text(
+            "这条通知由微信签名，重新处理会按它更新退款。",
+            "WeChat signed it: a replay would bring the refund to the state it tells of.",
+        ),
+    ),
     "flags": Notice(
         "wait",
         Text(
@@ -80,8 +89,14 @@ class NotifyLine:
 
     @property
     def verified(self) -> bool:
-        """Whether a key of ours fitted; the journal keeps its version."""
-        return self.row.key_version is not None and self.row.result != "rejected"
+        """Whether it was found genuine; by v2 the journal keeps the version of the key that fitted."""
+        by_key = self.row.version == "v3" or self.row.key_version is not None
+        return by_key and self.row.result != "rejected"
+
+    @property
+    def serial(self) -> str | None:
+        """Which of WeChat's keys it says it is signed with; anybody may have written it."""
+        return mask_serial(self.row.serial) if self.row.serial else None
 
     @property
     def verify_chip(self) -> Chip:
@@ -155,6 +170,8 @@ class NotifyView:
     preview: PreviewView | None = None
     reason: str = ""
     """What was typed into the form that was refused."""
+    inside: Fields | None = None
+    """What was encrypted in a message of API v3; None where nobody may see it or no key opens it."""
 
     @property
     def rights(self) -> Rights:
@@ -187,11 +204,23 @@ class NotifyView:
     @cached_property
     def fields(self) -> tuple[tuple[str, str], ...]:
         """The fields of the body in their order; none when it cannot be read."""
+        if self.row.version == "v3":
+            return _masked(fields_of(self.record.body) or ())
         try:
             values = envelope.parse(self.record.body)
         except envelope.MalformedXml:
             return ()
         return mask_fields(values.items())
+
+    @cached_property
+    def content(self) -> tuple[tuple[str, str], ...]:
+        """What was encrypted, as it may be shown."""
+        return _masked(self.inside or ())
+
+    @property
+    def event_id(self) -> str | None:
+        """WeChat's own name of a message of API v3, which its repetitions keep."""
+        return dict(self.fields).get("id") if self.row.version == "v3" else None
 
     @cached_property
     def text(self) -> str:
@@ -202,4 +231,16 @@ class NotifyView:
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        return tuple((name, mask_shapes(value)) for name, value in sorted(self.record.headers.items()))
+        return tuple(
+            (name, value if name == _SERIAL_HEADER else mask_value(name.removeprefix("wechatpay-"), value))
+            for name, value in sorted((dict(self.record.headers) | self._serial).items())
+        )
+
+    @property
+    def _serial(self) -> dict[str, str]:
+        return {_SERIAL_HEADER: self.line.serial} if self.line.serial else {}
+
+
+def _masked(fields: Fields) -> tuple[tuple[str, str], ...]:
+    """Mask each field by the last part of its dotted name."""
+    return tuple((name, mask_value(name.rpartition(".")[2], value)) for name, value in fields)

@@ -8,7 +8,7 @@ from spcore.errors import Text
 from sptenants.anomalies.words import words_of
 from sptenants.orders.disputes import AnomalyKind
 
-KIND = {"payment": N_("支付通知"), "refund": N_("退款通知")}
+KIND = {"payment": N_("支付通知"), "refund": N_("退款通知"), "security": N_("测试通知")}
 RESULT = {
     "processed": Chip("ok", N_("已处理")),
     "duplicate": Chip("mute", N_("重复")),
@@ -63,6 +63,22 @@ _REASON = {
     "confirmed_by_query": Text("已由查单确认", "confirmed by a query"),
     "not_confirmed": Text("查询微信没有得到确认", "a query of WeChat did not confirm it"),
     "to_be_queried": Text("等待查询微信", "WeChat is still to be asked"),
+    "missing_header": Text(
+        "缺少签名请求头，或其格式不对", "a header of its signature is missing or malformed"
+    ),
+    "signature_type": Text("签名类型不是 SHA256-RSA2048", "its signature is of another type"),
+    "stale_timestamp": Text("时间戳与收到时相差 5 分钟以上", "its time was five minutes or more off"),
+    "unknown_serial": Text(
+        "没有它所用的微信支付公钥或平台证书", "it names a key of WeChat's that is not known"
+    ),
+    "probe": Text("微信的签名探测，按验签失败应答", "WeChat's probe of our checks, refused as it should be"),
+    "provider_not_ready": Text(
+        "缺少可用的密钥，无法验签或解密", "a key that is needed to read it is missing"
+    ),
+    "id_reused": Text("通知编号与另一条内容不同的通知相同", "another message came under the same id"),
+    "api_version": Text("与下单所用的 API 版本不同", "it came by another API than the order was made with"),
+    "to_be_applied": Text("等待处理", "it is still to be applied"),
+    "unknown_echo": Text("不是本平台发起的测试", "nobody here asked for this test"),
 }
 
 

@@ -12,19 +12,16 @@ from litestar.params import SkipValidation
 from sqlalchemy import select
 
 from spapp.accounts.models import WorkerHeartbeat
-from spapp.console.credentials.views import Expiry
 from spapp.console.frame.looking import write_down
 from spapp.console.frame.places import PLATFORM_SCOPE
 from spapp.console.frame.workplace import Notice, Work, Workplace
+from spapp.console.operations.expiry import expiry_board
 from spapp.console.operations.queues import hurry_event, queue_states, stuck_events
-from spapp.console.operations.views import CertificateLine, CheckView, WorkerView, setting_lines
+from spapp.console.operations.views import CheckView, WorkerView, setting_lines
 from spapp.console.webhooks.views import DeliveryLine
 from spapp.health import Health
-from spcore.db.scope import DoorScope, ProviderScope, TenantScope
+from spcore.db.scope import DoorScope, TenantScope
 from spcore.errors import InvalidInput, Text
-from spcore.providers.models import KeyKind
-from spcore.providers.profile import ProviderProfile
-from spcore.providers.rotation import ProviderKeys
 from spcore.settings import Settings
 from sptenants.registry.providers import ServiceProviders
 from sptenants.webhooks.models import DeliveryState
@@ -45,7 +42,6 @@ class OperationsDesk:
     webhooks: Webhooks
     webhook_reader: WebhookReader
     service_providers: ServiceProviders
-    provider_keys: ProviderKeys
     settings: Settings
 
     async def show_health(self) -> Response[str]:
@@ -103,7 +99,7 @@ class OperationsDesk:
         return await self.place.act("/admin/jobs", done, self.show_jobs)
 
     async def show_certificates(self) -> Response[str]:
-        """Answer with the API certificates of a page of providers, those that end first on top."""
+        """Answer with the certificates of a page of providers, those that end first on top."""
         cursor = self.place.request.query_params.get("cursor") or None
         try:
             found = await self.service_providers.list(PLATFORM_SCOPE, None, _PROVIDERS_A_PAGE, cursor)
@@ -111,25 +107,14 @@ class OperationsDesk:
             cursor = None  # not a cursor of ours: the first page is the most useful answer to a person
             found = await self.service_providers.list(PLATFORM_SCOPE, None, _PROVIDERS_A_PAGE)
         await write_down(self.place, "certificates.listed", "provider", {"rows": len(found.rows)})
-        lines = [await self.certificate_of(row.provider) for row in found.rows]
+        providers = [row.provider for row in found.rows]
         return await self.place.show(
             "operations/certificates.html",
             current="/admin/certificates",
-            lines=sorted(lines, key=lambda line: line.key),
+            lines=await expiry_board(self.place.database, PLATFORM_SCOPE, providers, self.place.now),
             first_url="/admin/certificates" if cursor else None,
             next_url=f"/admin/certificates?cursor={found.next_cursor}" if found.next_cursor else None,
         )
-
-    async def certificate_of(self, provider: ProviderProfile) -> CertificateLine:
-        """Read the certificate in use of one provider, without its key."""
-        versions = await self.provider_keys.versions(ProviderScope(provider.id))
-        current = next(
-            (row for row in versions if row.kind is KeyKind.CLIENT_CERTIFICATE and row.state == "active"),
-            None,
-        )
-        if current is None or current.not_after is None:
-            return CertificateLine(provider, None, None)
-        return CertificateLine(provider, current.label, Expiry(current.not_after, self.place.now))
 
     async def show_settings(self) -> Response[str]:
         return await self.place.show(
@@ -150,10 +135,9 @@ def _provide_operations_desk(
     webhooks: NamedDependency[Webhooks],
     webhook_reader: NamedDependency[WebhookReader],
     service_providers: NamedDependency[ServiceProviders],
-    provider_keys: NamedDependency[ProviderKeys],
     settings: NamedDependency[SkipValidation[Settings]],
 ) -> OperationsDesk:
-    return OperationsDesk(place, health, webhooks, webhook_reader, service_providers, provider_keys, settings)
+    return OperationsDesk(place, health, webhooks, webhook_reader, service_providers, settings)
 
 
 operations_desk = Provide(_provide_operations_desk, sync_to_thread=False)

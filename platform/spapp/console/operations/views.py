@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import make_url
 
-from spapp.console.credentials.views import Expiry
+from spapp.console.credentials.views import Expiry, FetchView
 from spapp.console.frame.words import Chip
 from spapp.health import HEARTBEAT_STALE, Check
 from spapp.web.i18n import N_
@@ -102,6 +102,24 @@ class CertificateLine:
     def key(self) -> tuple[bool, float]:
         """Sorts what ends first to the top, and what has none to the end."""
         return (self.expiry is None, self.expiry.not_after.timestamp() if self.expiry else 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderExpiry:
+    """Everything of one provider that ends, and how the last fetch of platform certificates went."""
+
+    provider: ProviderProfile
+    own: CertificateLine
+    platform: tuple[CertificateLine, ...]
+    """Platform certificates in use, those that end last first."""
+    has_public_key: bool
+    fetch: FetchView | None
+
+    @property
+    def key(self) -> tuple[bool, float]:
+        """Sorts what ends first to the top. Only the platform certificate that ends last matters."""
+        ends = [line.key for line in (self.own, *self.platform[:1])]
+        return min(ends)
 
 
 @dataclass(frozen=True, slots=True)

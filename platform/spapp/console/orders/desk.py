@@ -222,6 +222,13 @@ def _refunds_there(order: OrderRecord, looked: Looked) -> Notice:
             "The order is paid. WeChat gave no usable answer about refunds; ask again later.",
         )
         return Notice("wait", text)
+    if looked.unnamed:
+        text = Text(
+            "订单已支付；微信侧有不是从本平台发起的退款，收到它的退款通知后会自动补录。",
+            "The order is paid. WeChat has a refund that was not made here; it is recorded once WeChat tells"
+            " of it.",
+        )
+        return Notice("wait", text)
     if not looked.found:
         return _answer(order)
     count = len(looked.found)
