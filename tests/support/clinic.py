@@ -33,7 +33,8 @@ from spsim.serve import Running, running
 from spsim.server import Listener
 from spsim.transport import read_body, send_body
 from sptenants.doctor.rows import DoctorReport, Level
-from sptenants.notify.challenge import Challenges
+from sptenants.notify.journal import Incoming
+from sptenants.registry.access import RequestFacts
 from sptenants.registry.models import AppBinding, PaymentDirectory, WechatTick
 from sptenants.webhooks.models import WebhookEndpoint
 
@@ -63,9 +64,9 @@ def wechat() -> Iterator[Running]:
         yield where
 
 
-def register(where: Running) -> None:
-    """Tell WeChat everything anew, which undoes most misconfigurations."""
-    control(where, "providers", **everything())
+def register(where: Running, document: dict[str, Any] | None = None) -> Any:
+    """Tell WeChat everything anew, which undoes most misconfigurations; returns what it answers."""
+    return control(where, "providers", **(document or everything()))
 
 
 def control(where: Running, path: str, /, **document: Any) -> Any:
@@ -75,13 +76,13 @@ def control(where: Running, path: str, /, **document: Any) -> Any:
         return answer.json()
 
 
-def clear(where: Running) -> None:
+def clear(where: Running, document: dict[str, Any] | None = None) -> None:
     """Undo every fault and misconfiguration."""
     with httpx.Client(trust_env=False, verify=blind(), timeout=10) as http:
         for path in ("faults", "misconfigurations"):
             http.delete(f"{where.url}/_sim/{path}").raise_for_status()
     control(where, "clock", reset=True)
-    register(where)
+    register(where, document)
 
 
 @dataclass
@@ -181,11 +182,11 @@ def _settings(database_url: str, where: Running) -> Settings:
 
 
 async def prepare(
-    database_url: str, where: Running, status: str = "live"
+    database_url: str, where: Running, status: str = "live", document: dict[str, Any] | None = None
 ) -> tuple[ProviderScope, TenantScope]:
     """Import everything into a migrated database."""
     services = build(_settings(database_url, where))
-    document = everything()
+    document = deepcopy(document) if document else everything()
     tenant = document["providers"][0]["tenants"][0]
     tenant["status"] = status
     made = await import_document(
@@ -212,7 +213,7 @@ async def clinic_at(
     provider, tenant = scopes or await prepare(database_url, where, status)
     settings = _settings(database_url, where)
     services = build(settings)
-    app: Any = create_app(settings, services) if whole else _Answering(services.challenges)
+    app: Any = create_app(settings, services) if whole else _Answering(services)
     street = Listener(app, "127.0.0.1", 0)
     await street.start()
     try:
@@ -225,14 +226,21 @@ async def clinic_at(
 
 
 class _Answering:
-    """The part of the notify address that meets challenges, quick to set up."""
+    """The part of the notify address that meets challenges and echoes, quick to set up."""
 
-    def __init__(self, challenges: Challenges) -> None:
-        self._challenges = challenges
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(receive, 1 << 16)
-        met = self._challenges.answer(str(scope["path"]).split("/")[3], body)
+        route_key, version, kind = str(scope["path"]).split("/")[3:]
+        if (version, kind) == ("v3", "security"):
+            headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
+            letter = Incoming(version, kind, body, headers, RequestFacts("req_of_the_clinic", "127.0.0.1"))
+            answer = await self._services.echoes.receive(route_key, letter)
+            await send_body(send, answer.body, status=answer.status)
+            return
+        met = self._services.challenges.answer(route_key, body)
         await send_body(send, met or b"", status=200 if met else 404)
 
 

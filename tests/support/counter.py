@@ -18,11 +18,13 @@ from sptenants.anomalies.controller import AnomalyController, HealController
 from sptenants.anomalies.service import Anomalies
 from sptenants.notify.challenge import Challenges
 from sptenants.notify.controller import NotifyController
+from sptenants.notify.echoes import Echoes
 from sptenants.orders.adoption_controller import AdoptionController
 from sptenants.orders.controller import OrderController
 from sptenants.orders.mini_controller import MiniOrderController
 from sptenants.refunds.controller import OrderRefundController, RefundController
 from sptenants.registry.caller import Payer
+from sptenants.registry.door import Door
 from sptenants.webhooks.controller import EventController
 from sptenants.webhooks.reader import WebhookReader
 
@@ -73,6 +75,7 @@ async def counter(till: Till) -> AsyncIterator[httpx.AsyncClient]:
             "order_reader": value(till.reader),
             "webhook_reader": value(WebhookReader(till.database)),
             "notify": value(till.notify),
+            "echoes": value(Echoes(till.database, till.clock, Door(till.database, till.clock), till.notify)),
             "challenges": value(Challenges(till.vault)),
             "adoption": value(till.adoption),
             "anomalies": value(Anomalies(till.database, till.clock)),

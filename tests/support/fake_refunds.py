@@ -15,15 +15,17 @@ from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from tests.support.fake_wechat import FakeWechat, Known, refused
+from tests.support.fake_wechat import FakeWechat, Known, refused, version_of
 
 from wechatpay.call import CallRecord
 from wechatpay.credentials import ClientCertificate, Credentials, V2Key
+from wechatpay.errors import Refused
 from wechatpay.gateway import TradeState
 from wechatpay.identifiers import OutRefundNo, OutTradeNo, RefundId, TransactionId
 from wechatpay.money import Fen
+from wechatpay.nonces import nonce
 from wechatpay.refunds import NewRefund, RefundAccepted, RefundsOfOrder, RefundState, RefundStatus
-from wechatpay.v2 import envelope, signing
+from wechatpay.v2 import envelope
 
 _NO_EFFECT = ("lost", "not_sent", "system_error", "refuse")
 _CHINA = ZoneInfo("Asia/Shanghai")
@@ -60,11 +62,6 @@ class RefundingWechat(FakeWechat):
     most: int = 0
     """The largest sum of refunds that any one payment ever had, in fen."""
 
-    def of(self, mode: str, api_version: str, provider_id: str) -> RefundingWechat:
-        assert (mode, api_version) == ("test", "v2")
-        assert provider_id
-        return self
-
     async def refund(
         self, credentials: Credentials, certificate: ClientCertificate, refund: NewRefund
     ) -> RefundAccepted:
@@ -91,6 +88,10 @@ class RefundingWechat(FakeWechat):
     async def query_refunds(
         self, credentials: Credentials, out_trade_no: OutTradeNo, offset: int = 0
     ) -> RefundsOfOrder:
+        if version_of(credentials) == "v3":
+            error = Refused("NOT_OFFERED", "API v3 lists no refunds", "return", definitive=False)
+            error.call = _call("refundquery")
+            raise error
         await self._ending("refundquery", self._take("refundquery"))
         own = [known for known in self.refunds.values() if known.out_trade_no == out_trade_no.text]
         if not own or self._order(credentials, out_trade_no.text) is None:
@@ -135,7 +136,7 @@ class RefundingWechat(FakeWechat):
         if known.success_at is not None:
             inner["success_time"] = known.success_at.astimezone(_CHINA).strftime("%Y-%m-%d %H:%M:%S")
         identity = {k: v for k, v in self.books[known.out_trade_no].identity.items() if k != "sign_type"}
-        fields = {"return_code": "SUCCESS", **identity, "nonce_str": signing.nonce(), **(outer or {})}
+        fields = {"return_code": "SUCCESS", **identity, "nonce_str": nonce(), **(outer or {})}
         fields["req_info"] = encrypt(_document(inner | changes), key)
         return envelope.build(fields)
 

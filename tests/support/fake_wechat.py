@@ -2,6 +2,9 @@
 
 One number is one order; equal parameters give its prepay_id again; paid and closed numbers refuse
 (wechatpay-v2 1.10). Notifications are signed with the provider's key by the protocol's own code.
+
+Both APIs stand before the same books, with the answers and the rules of each (wechatpay-v3 section 9): they
+share numbers, and an order is closed and renewed by the API that made it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wechatpay.call import CallRecord
-from wechatpay.credentials import ClientCertificate, Credentials, SignType, V2Key
+from wechatpay.credentials import ClientCertificate, Credentials, SignType, V2Key, V3Key
 from wechatpay.errors import BadAnswerSignature, NotSent, Refused, UnknownOutcome, WechatPayError
 from wechatpay.explain import explain
 from wechatpay.gateway import Closed, NewOrder, OrderState, Prepay, Reversed, TradeState, TradeType
@@ -28,6 +31,7 @@ from wechatpay.identifiers import (
     TransactionId,
 )
 from wechatpay.money import Fen
+from wechatpay.nonces import nonce
 from wechatpay.v2 import envelope, signing
 from wechatpay.v2.fields import wire_time
 
@@ -44,6 +48,7 @@ class Known:
     order: NewOrder
     identity: dict[str, str]
     sign_type: SignType
+    api_version: str
     state: TradeState = TradeState.NOTPAY
     prepays: int = 0
     transaction_id: str | None = None
@@ -57,6 +62,8 @@ class FakeWechat:
 
     books: dict[str, Known] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
+    spoken: Counter[str] = field(default_factory=Counter)
+    """Calls by the API they came by."""
     faults: dict[str, list[str]] = field(default_factory=dict)
     before_answer: dict[str, Hook] = field(default_factory=dict)
     """Run once after an operation took effect and before its answer arrives."""
@@ -70,11 +77,11 @@ class FakeWechat:
     given_back: int = 0
     """Payments undone by reversing."""
 
-    def of(self, mode: str, api_version: str, provider_id: str) -> FakeWechat:
+    def of(self, mode: str, api_version: str, provider_id: str) -> Any:
         assert mode == "test"
-        assert api_version == "v2"
+        assert api_version in {"v2", "v3"}
         assert provider_id
-        return self
+        return Spoken(self, api_version)
 
     def fail(self, operation: str, *faults: str) -> None:
         self.faults.setdefault(operation, []).extend(faults)
@@ -92,13 +99,16 @@ class FakeWechat:
         code_url = f"weixin://wxpay/bizpayurl?pr={number[-7:]}" if order.trade_type == "NATIVE" else None
         prepay_id = f"wx21{number}{known.prepays:06d}"
         h5_url = f"https://wx.tenpay.com/checkmweb?prepay_id={prepay_id}" if order.scene else None
-        return Prepay(PrepayId(prepay_id), code_url, h5_url, _call("unifiedorder"))
+        # By v3 an order that no page or app opens has no prepay_id (wechatpay-v3 2.1).
+        named = known.api_version == "v2" or not (code_url or h5_url)
+        return Prepay(PrepayId(prepay_id) if named else None, code_url, h5_url, _call("unifiedorder"))
 
     def _place(self, credentials: Credentials, order: NewOrder) -> None:
         known = self.books.get(order.out_trade_no.text)
         if known is None:
-            self.books[order.out_trade_no.text] = Known(order, credentials.identity(), credentials.sign_type)
+            self.books[order.out_trade_no.text] = _booked(order, credentials)
             return
+        assert known.api_version == version_of(credentials), "an order is renewed by the API that made it"
         if known.state.was_paid:
             raise refused("unifiedorder", "ORDERPAID")
         if known.state in {TradeState.CLOSED, TradeState.REVOKED}:
@@ -112,11 +122,12 @@ class FakeWechat:
         number = order.out_trade_no.text
         self.numbers.append(number)
         assert order.trade_type is TradeType.MICROPAY
+        assert version_of(credentials) == "v2", "payment codes go by v2"
         assert number not in self.books, "a payment code's order is charged once"
         assert auth_code.text not in self.charged, "a payment code is used once"
         self.charged.append(auth_code.text)
         if _takes_effect(fault):
-            known = Known(order, credentials.identity(), credentials.sign_type)
+            known = _booked(order, credentials)
             self.books[number] = known
             known.state = _AT_THE_TILL.get((fault or "").partition(":")[0], TradeState.NOTPAY)
             if known.state is TradeState.NOTPAY:
@@ -151,6 +162,7 @@ class FakeWechat:
         if known.state.was_paid:
             raise refused("closeorder", "ORDERPAID")
         assert known.order.trade_type is not TradeType.MICROPAY, "only reversing is allowed"
+        assert known.api_version == version_of(credentials), "an order is closed by the API that made it"
         already = known.state is TradeState.CLOSED
         if _takes_effect(fault):
             known.state = TradeState.CLOSED
@@ -178,7 +190,7 @@ class FakeWechat:
             "return_code": "SUCCESS",
             "result_code": "SUCCESS",
             **known.identity,
-            "nonce_str": signing.nonce(),
+            "nonce_str": nonce(),
             "openid": PAYER,
             "trade_type": known.order.trade_type.wire,
             "bank_type": "CMB_DEBIT",
@@ -212,6 +224,33 @@ class FakeWechat:
             await hook()
         if fault is not None:
             raise _ended(operation, fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The books as one of the two APIs opens them: it takes credentials of its own alone."""
+
+    wechat: FakeWechat
+    api_version: str
+
+    def __getattr__(self, operation: str) -> Any:
+        asked = getattr(self.wechat, operation)
+
+        async def ask(credentials: Credentials, *rest: Any) -> Any:
+            assert version_of(credentials) == self.api_version
+            self.wechat.spoken[self.api_version] += 1
+            return await asked(credentials, *rest)
+
+        return ask
+
+
+def version_of(credentials: Credentials) -> str:
+    """Return the API whose calls these sign."""
+    return "v3" if isinstance(credentials.key, V3Key) else "v2"
+
+
+def _booked(order: NewOrder, credentials: Credentials) -> Known:
+    return Known(order, credentials.identity(), credentials.sign_type, version_of(credentials))
 
 
 _AT_THE_TILL = {"typing": TradeState.USERPAYING, "payerror": TradeState.PAYERROR}

@@ -93,6 +93,7 @@ async def add_order(
         "sub_appid": sub_appid,
         "request": {},
         "prepay_id": f"wx{out_trade_no}" if prepaid else None,
+        "prepay_at": at if prepaid else None,
         "repeats": 0,
         "transaction_id": transaction_id,
         "created_at": at,

@@ -12,9 +12,9 @@ from tests.support.till import FACTS, PUBLIC_URL, Till
 from spcore.audit.actor import Actor
 from spcore.audit.models import AuditRow
 from spcore.db.scope import PlatformScope, TenantScope
+from sptenants.notify.answers import Answer
 from sptenants.notify.journal import Incoming
 from sptenants.notify.refund_hints import RefundNotices
-from sptenants.notify.service import Answer
 from sptenants.orders.budget import Budget
 from sptenants.orders.models import AnomalyRow, Heal, TimelineEntry
 from sptenants.orders.records import OrderRecord
@@ -55,7 +55,7 @@ class RefundDesk:
     async def paid(self, no: str = "T1", *, tenant: int = 0, amount: int = 12800) -> OrderRecord:
         """Place an order and have it paid and known to be paid."""
         order = await self.till.placed(no, tenant=tenant, amount=Fen(amount))
-        await self.till.tell(await self.till.paid_body(order), tenant=tenant)
+        await self.till.learn_paid(order)
         return await self.till.order(order.id, tenant=tenant)
 
     async def request(

@@ -15,9 +15,11 @@ from sqlalchemy import insert
 from tests.support.shop_developers import add_developers
 from tests.support.shop_doctor import add as add_doctor
 from tests.support.shop_figures import add_figures
+from tests.support.shop_keys import add_keys
 from tests.support.shop_lists import add_lists
 from tests.support.shop_money import LONG_REASON, add_anomaly, add_refund
 from tests.support.shop_notifies import add_notifies
+from tests.support.shop_notifies_v3 import add_notifies_v3
 from tests.support.shop_onboarding import add_onboarding
 from tests.support.shop_people import add_people
 from tests.support.shop_prices import add_prices
@@ -107,8 +109,10 @@ async def fill(database: Database, now: datetime, *, plain_orders: int = 45) -> 
     places = (shop.tenants[name] for name in ("晨曦咖啡", LONG_NAME, "仁康门诊部"))
     await add_prices(database, *places, shop.now)
     await add_figures(database, shop.now, [shop.tenants[n] for n in ("晨曦咖啡", LONG_NAME, "仁康门诊部")])
+    await add_keys(database, shop.providers, shop.now, ("1900000109", "1900000217"))
     key = V2Key(1, KEY)
     shop.notifies = await add_notifies(database, shop.tenants, shop.orders, shop.now, key=key, gym=LONG_NAME)
+    shop.notifies |= await add_notifies_v3(database, shop.tenants, shop.orders, shop.now)
     return shop
 
 
@@ -436,6 +440,7 @@ def _order(
         "sub_appid": "wx3f8c21d0b7e6a91c",
         "request": {},
         "prepay_id": None if status in ("failed", "submitting") else f"wx{out_trade_no}",
+        "prepay_at": None if status in ("failed", "submitting") else at,
         "transaction_id": transaction_id,
         "repeats": 0,
         "created_at": at,

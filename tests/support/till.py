@@ -23,10 +23,14 @@ from spcore.providers.keyring import Keyring
 from spcore.providers.keys import put_key
 from spcore.providers.models import KeyKind, Provider
 from spcore.providers.profile import ProviderProfile
+from spcore.providers.uses import KeyUses
 from spcore.vault import Vault
+from sptenants.notify.answers import Answer
 from sptenants.notify.journal import Incoming
 from sptenants.notify.models import Notification
-from sptenants.notify.service import Answer, NotifyService
+from sptenants.notify.opening import Opener
+from sptenants.notify.service import NotifyService
+from sptenants.notify.watch import Watch
 from sptenants.orders.adoption import Adoption
 from sptenants.orders.commands import PlaceOrder
 from sptenants.orders.healing import Healing
@@ -70,6 +74,17 @@ class Pauses:
 
 
 @dataclass(slots=True)
+class KnownCertificates:
+    """WeChat's list of certificates, in which there is nothing new. Counts who asked."""
+
+    asked: list[str] = field(default_factory=list)
+
+    async def learn(self, provider: ProviderProfile) -> int | None:
+        self.asked.append(provider.id)
+        return None
+
+
+@dataclass(slots=True)
 class Till:
     """Services over one database, and shortcuts for what tests do all the time."""
 
@@ -84,6 +99,7 @@ class Till:
     adoption: Adoption
     reader: OrderReader
     pauses: Pauses
+    certificates: KnownCertificates
     callers: list[Caller] = field(default_factory=list)
 
     @property
@@ -134,6 +150,17 @@ class Till:
             found = list(await session.scalars(query))
         return sorted(found, key=lambda row: (row.subject, row.sequence))
 
+    async def learn_paid(self, order: OrderRecord) -> None:
+        """The payer pays, and we are told of it: by a notification of v2, by a question of v3."""
+        assert order.out_trade_no is not None
+        tenant = next(i for i, each in enumerate(self.callers) if each.tenant.id == order.tenant_id)
+        if self.wechat.books[order.out_trade_no].api_version == "v2":
+            await self.tell(await self.paid_body(order), tenant=tenant)
+            return
+        self.wechat.pay(order.out_trade_no, self.clock.now())
+        by = Actor("api_key", "key_1", "server")
+        await self.orders.sync(self.callers[tenant].scope, order.id, by)
+
     async def set_tenant(self, **values: Any) -> None:
         async with self.database.write(ProviderScope(self.scope.provider_id)) as session:
             await session.execute(
@@ -167,7 +194,9 @@ async def build_till(database: Database, clock: Clock, *, tenants: int = 2, **pr
     vault = Vault([MASTER_KEY])
     keyring, wechat, pauses = Keyring(database, vault, clock), RefundingWechat(), Pauses()
     services = (database, clock, keyring, wechat)
-    adoption = Adoption(*services)
+    adoption, certificates = Adoption(*services), KnownCertificates()
+    watch = Watch(KeyUses(database, clock).note, lambda *_met: None, lambda *_refused: None)
+    opener = Opener(keyring, clock, certificates, watch)
     till = Till(
         database=database,
         clock=clock,
@@ -177,11 +206,12 @@ async def build_till(database: Database, clock: Clock, *, tenants: int = 2, **pr
         orders=OrderService(
             *services, Prices(database), public_url=PUBLIC_URL, jitter=lambda: 0.5, sleep=pauses
         ),
-        notify=NotifyService(database, clock, Door(database, clock), keyring, wechat, adoption),
+        notify=NotifyService(database, clock, Door(database, clock), keyring, wechat, adoption, opener),
         healing=Healing(*services, jitter=lambda: 0.5),
         adoption=adoption,
         reader=OrderReader(database, clock),
         pauses=pauses,
+        certificates=certificates,
     )
     till.callers = await add_provider(till, number=1, tenants=tenants, **provider)
     return till

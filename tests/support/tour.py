@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.support.shop import LONG_NAME, Shop
+from tests.support.shop_keys import ENDED_SERIAL, OLD_SERIAL
 from tests.support.shop_onboarding import DRAFT
 
 Stop = tuple[str, str]
@@ -11,6 +12,7 @@ Stop = tuple[str, str]
 FILTERS = "range=7d&status=paid&appid=wx3f8c21d0b7e6a91c&min=1&max=9999&from=2026-11-01"
 TRANSACTION_ID = "4200002611202611215530918274"
 LATTE = "拿铁双人套餐"
+PLATFORM_CERTIFICATE = "/console/credentials/platform-certificate"
 
 
 def of_provider(shop: Shop) -> tuple[Stop, ...]:
@@ -93,6 +95,7 @@ def _providers_developers(shop: Shop) -> tuple[Stop, ...]:
         (f"/console/notifies?status=rejected&tenant={tenant}&range=7d", "签名不正确"),
         (f"/console/notifies?q={shop.orders['latest']}", "等待查询微信"),
         (notification, "密钥版本 1"),
+        (f"/console/notifies/{shop.notifies['v3']}", "解密后的内容"),
         (f"{notification}/export", "notification"),
         ("/console/explain?api=refund&code=CERT_ERROR", "菜单路径核对于"),
         ("/console/inspector", "晨曦咖啡"),
@@ -105,8 +108,16 @@ def _providers_developers(shop: Shop) -> tuple[Stop, ...]:
         ("/console/api-keys", "门店收银服务器"),
         ("/console/api-keys/new", "创建 API 密钥"),
         ("/console/credentials", "1900000109"),
+        ("/console/credentials/public-key", "通知混合使用公钥与证书"),
+        ("/console/credentials/api-version", "切换到 APIv3"),
         ("/console/credentials/api-v2-key", "更换 API v2 密钥"),
+        ("/console/credentials/api-v3-key", "更换 APIv3 密钥"),
         ("/console/credentials/certificate", "更换 API 证书"),
+        ("/console/credentials/wechatpay-public-key", "PUB_KEY_ID_"),
+        ("/console/credentials/api-v2-key/candidate", "演练通过"),
+        ("/console/credentials/api-v3-key/roll-back", "退回上一个 APIv3 密钥"),
+        (f"{PLATFORM_CERTIFICATE}/retire?version=1", OLD_SERIAL),
+        (f"{PLATFORM_CERTIFICATE}/restore?version=3", ENDED_SERIAL),
     )
 
 
@@ -168,6 +179,7 @@ def of_platform(shop: Shop) -> tuple[Stop, ...]:
         ("/admin/anomalies", clinic),
         (f"/admin/anomalies/{shop.anomalies['late_payment']}", clinic),
         (f"/admin/notifies/{shop.notifies['of clinic']}", clinic),
+        (f"/admin/notifies/{shop.notifies['v3 of clinic']}", clinic),
         ("/admin/explain", clinic),
         ("/admin/routing?status=notifies", "路由与拒绝"),
         ("/admin/routing?status=calls", "密钥无效"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 
 from httpx import Response
 from litestar import Litestar
@@ -58,11 +59,19 @@ class Visitor:
             headers["hx-request"] = "true"
         return await self._client.get(path, headers=headers, follow_redirects=False)
 
-    async def post(self, path: str, page: str, *, htmx: bool = False, **fields: str) -> Response:
-        """Post a form with the token found on `page`."""
+    async def post(
+        self,
+        path: str,
+        page: str,
+        *,
+        htmx: bool = False,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+        **fields: str,
+    ) -> Response:
+        """Post a form with the token found on `page`; `files` are name and content by field."""
         token = _TOKEN.search(page)
         body = fields | ({"csrf_token": token[1]} if token else {})
         headers = SAME_ORIGIN | {"accept": "*/*" if htmx else "text/html"}
         if htmx:
             headers["hx-request"] = "true"
-        return await self._client.post(path, data=body, headers=headers, follow_redirects=False)
+        return await self._client.post(path, data=body, files=files, headers=headers, follow_redirects=False)
