@@ -73,7 +73,7 @@ def entries(services: Services, worker_id: str) -> tuple[Entry, ...]:
         Entry("exports", 2.0, lambda: services.export_writing.run_due(worker_id), is_due_work=True),
         Entry("doctor", 300.0, services.doctor.run_due),
         Entry("key_uses", FLUSH_EVERY_S, services.key_uses.flush),
-        Entry("platform_certificates", 60.0, services.platform_certificates.run_due),
+        Entry("platform_certificates", 15.0, services.platform_certificates.run_due, is_due_work=True),
         Entry("expiry", 3600.0, services.expiry_watch.run),
         Entry("probe_orders", 30.0, services.probe_closing.run_due),
         Entry("trials", 5.0, services.trials.run_due),

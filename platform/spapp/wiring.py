@@ -239,7 +239,15 @@ def build(
     watch = Watch(key_uses.note, metrics.observe_key_met, metrics.observe_refused_notification)
     opener = Opener(keyring, clock, platform_certificates, watch)
     notify = NotifyService(database, clock, door, keyring, gateways, adoption, opener)
-    orders = OrderService(database, clock, keyring, gateways, prices, public_url=settings.public_url)
+    orders = OrderService(
+        database,
+        clock,
+        keyring,
+        gateways,
+        prices,
+        public_url=settings.public_url,
+        certificates=platform_certificates,
+    )
     challenges = Challenges(vault)
     self_test = SelfTest(lambda: Transport(settings.public_url, verify=tls), challenges)
     examiner = Examiner(

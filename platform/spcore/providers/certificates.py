@@ -50,13 +50,19 @@ def check_client_certificate(
     if faults := _disagreements(certificate, key, mch_id, now, cert_at, key_at):
         raise InvalidInput(*faults)
     return ClientCertificate(
-        serial=f"{certificate.serial_number:X}",
+        serial=serial_of(certificate),
         not_after=certificate.not_valid_after_utc,
         bundle=certificate.public_bytes(serialization.Encoding.PEM)
         + key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ),
     )
+
+
+def serial_of(certificate: x509.Certificate) -> str:
+    """Return the serial number as WeChat writes it: upper-case hex of whole bytes, leading zeros included."""
+    number = certificate.serial_number
+    return number.to_bytes(max(1, (number.bit_length() + 7) // 8)).hex().upper()
 
 
 def split_bundle(bundle: bytes) -> tuple[bytes, bytes]:

@@ -41,18 +41,6 @@ class ProviderNotReady(DomainError):
         )
 
     @classmethod
-    def without_platform_key(cls) -> ProviderNotReady:
-        return cls(
-            Text(
-                "该服务商还没有微信支付公钥或平台证书，无法验证微信的应答；"
-                "请在密钥页（或导入文件的 wechatpay_public_keys）中填写公钥，或等待平台证书下载完成。",
-                "This provider has neither a WeChat Pay public key nor a platform certificate, so WeChat's "
-                "answers could not be verified; set a public key on its key page or import "
-                "wechatpay_public_keys, or wait until the platform certificates are fetched.",
-            )
-        )
-
-    @classmethod
     def without_certificate(cls) -> ProviderNotReady:
         return cls(
             Text(
@@ -124,5 +112,20 @@ class KeyChangeRefused(DomainError):
                 "它是唯一在用的一个，停用后就无法继续调用或验签；请先启用另一个。",
                 "It is the only one in use, without which no call and no message could be handled; put "
                 "another one into use first.",
+            )
+        )
+
+
+class PlatformKeyMissing(ProviderNotReady):
+    """There is none of WeChat's keys, by which its answers could be verified."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "该服务商还没有微信支付公钥或平台证书，无法验证微信的应答；"
+                "请在密钥页（或导入文件的 wechatpay_public_keys）中填写公钥，或等待平台证书下载完成。",
+                "This provider has neither a WeChat Pay public key nor a platform certificate, so WeChat's "
+                "answers could not be verified; set a public key on its key page or import "
+                "wechatpay_public_keys, or wait until the platform certificates are fetched.",
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from spcore.providers.errors import ProviderNotReady
+from spcore.providers.errors import PlatformKeyMissing, ProviderNotReady
 from wechatpay.credentials import ApiV3Key, V2Key, V3Key
 from wechatpay.v3.platform_keys import PlatformKeys
 
@@ -42,20 +42,22 @@ class V3Keys:
     """API v3 keys, the active one first; a candidate and replaced ones with the moment until which they open
     (K02)."""
     platform: PlatformKeys
+    unreadable: ProviderNotReady | None = None
+    """Why `own` is missing although there is an API certificate (K08)."""
 
     def signing(self, now: datetime) -> V3Key:
         """Return what calls are signed with. Raises ProviderNotReady without a certificate that counts, and
         without any of WeChat's keys, by which no answer could be believed."""
         own = self.introducing(now)
         if not len(self.platform):
-            raise ProviderNotReady.without_platform_key()
+            raise PlatformKeyMissing()
         return own
 
     def introducing(self, now: datetime) -> V3Key:
         """Return the same for the first call of all, by which WeChat's keys are fetched: there may be none
         yet (wechatpay-v3 1.6). Raises ProviderNotReady without a certificate that counts."""
         if self.own is None or self.own_ends_at is None:
-            raise ProviderNotReady.without_certificate()
+            raise self.unreadable or ProviderNotReady.without_certificate()
         if self.own_ends_at <= now:
             raise ProviderNotReady.expired_certificate()
         return self.own

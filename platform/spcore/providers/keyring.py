@@ -160,22 +160,31 @@ class Keyring:
         platform = PlatformKeys(
             key for row in reversed(rows) if (key := self._platform_key(provider_id, row)) is not None
         )
-        own, own_ends_at = None, None
+        own, own_ends_at, unreadable = None, None, None
         opening: list[tuple[ApiV3Key, datetime | None]] = []
         for row in sorted(rows, key=lambda row: row.state != KeyState.ACTIVE):
             active = row.state == KeyState.ACTIVE
-            if row.kind == KeyKind.CLIENT_CERTIFICATE and active:
-                held = self._certificate(provider_id, row)
-                own_ends_at, pair = held.not_after, held.certificate
-                try:
-                    own = V3Key(pair.version, pair.serial, load_private_key(pair.key_pem), platform)
-                except ValueError:
-                    raise self._unreadable(provider_id, row, "not_a_key") from None
-            elif row.kind == KeyKind.API_V3 and (
-                active or (row.verify_until is not None and now < row.verify_until)
-            ):
-                opening.append((self._v3_key(provider_id, row), None if active else row.verify_until))
-        return V3Keys(own, own_ends_at, tuple(opening), platform)
+            until = None if active else row.verify_until
+            try:
+                if row.kind == KeyKind.CLIENT_CERTIFICATE and active:
+                    own, own_ends_at = self._own(provider_id, row, platform)
+                elif row.kind == KeyKind.API_V3 and (active or (until is not None and now < until)):
+                    opening.append((self._v3_key(provider_id, row), until))
+            except ProviderNotReady as fault:
+                # Notifications need no certificate, and hardly ever a key that was replaced.
+                if row.kind == KeyKind.API_V3 and active:
+                    raise
+                unreadable = fault
+        return V3Keys(own, own_ends_at, tuple(opening), platform, unreadable)
+
+    def _own(self, provider_id: str, row: _Stored, platform: PlatformKeys) -> tuple[V3Key, datetime]:
+        held = self._certificate(provider_id, row)
+        pair = held.certificate
+        try:
+            key = load_private_key(pair.key_pem)
+        except ValueError:
+            raise self._unreadable(provider_id, row, "not_a_key") from None
+        return V3Key(pair.version, pair.serial, key, platform), held.not_after
 
     def _platform_key(self, provider_id: str, row: _Stored) -> PlatformKey | None:
         if row.kind not in SIDE_BY_SIDE or (row.state != KeyState.ACTIVE and row.verify_until is None):

@@ -6,11 +6,12 @@ Nothing here raises what a call can end in; every ending is a value, so that "un
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from spcore.clock import Clock
+from spcore.providers.errors import PlatformKeyMissing
 from spcore.providers.keyring import Keyring
 from spcore.providers.profile import ProviderProfile
 from sptenants.orders import timeline
@@ -91,16 +92,40 @@ class Closing:
     note: Note
 
 
-class Line:
-    """Asks WeChat on behalf of orders."""
+class CertificateSource(Protocol):
+    """Fetches WeChat's certificates for a provider that has none yet, once a minute at most."""
 
-    def __init__(self, keyring: Keyring, gateways: GatewayPicker, clock: Clock) -> None:
+    async def learn(self, provider: ProviderProfile) -> int | None: ...
+
+
+class Line:
+    """Asks WeChat on behalf of orders. `certificates` is for whoever makes new ones."""
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        gateways: GatewayPicker,
+        clock: Clock,
+        certificates: CertificateSource | None = None,
+    ) -> None:
         self._keyring = keyring
         self._gateways = gateways
         self._clock = clock
+        self._certificates = certificates
 
     async def key_for_new_orders(self, provider: ProviderProfile, trade_type: TradeType) -> SigningKey:
-        """Return the key that a new order is made with; see `versions.key_for_new_orders`."""
+        """Return the key that a new order is made with; see `versions.key_for_new_orders`.
+
+        A provider that was imported a moment ago may still be without WeChat's certificates: they are
+        fetched at once then.
+        """
+        try:
+            return await key_for_new_orders(self._keyring, provider, trade_type, self._clock.now())
+        except PlatformKeyMissing:
+            epoch = await self._certificates.learn(provider) if self._certificates else None
+            if epoch is None:
+                raise
+        provider = replace(provider, key_epoch=epoch)
         return await key_for_new_orders(self._keyring, provider, trade_type, self._clock.now())
 
     async def place(self, case: Case) -> Placing:

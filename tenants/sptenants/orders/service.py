@@ -17,7 +17,7 @@ from sptenants.orders import repository, schedule, timeline
 from sptenants.orders.commands import IdempotencyKey, NextAttempt, Placed, PlaceOrder, PricedOrder
 from sptenants.orders.drafting import LEASE
 from sptenants.orders.errors import OrderStateConflict
-from sptenants.orders.line import Case, GatewayPicker, Line
+from sptenants.orders.line import Case, CertificateSource, GatewayPicker, Line
 from sptenants.orders.placing import Placing, Sleep
 from sptenants.orders.qr import svg_of
 from sptenants.orders.records import OrderRecord
@@ -53,6 +53,7 @@ class OrderService:
         prices: Prices,
         *,
         public_url: str,
+        certificates: CertificateSource | None = None,
         jitter: Jitter = random_jitter,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -60,7 +61,7 @@ class OrderService:
         self._clock = clock
         self._prices = prices
         self._sleep = sleep
-        self.line = Line(keyring, gateways, clock)
+        self.line = Line(keyring, gateways, clock, certificates)
         self.settler = Settler(database, clock, self.line, jitter)
         self._placing = Placing(database, clock, self.line, self.settler, public_url=public_url, sleep=sleep)
         self._replacing = Replacing(
