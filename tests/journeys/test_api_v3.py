@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -118,3 +119,32 @@ def _paid(house: Installation, sub_mch_id: str | None, **fields: Any) -> Any:
     house.control("pay", paying)
     assert house.until(sub_mch_id, order["id"], "paid")["trade_type"] == fields["trade_type"]
     return order
+
+
+@pytest.mark.slow
+def test_K03_a_flood_of_unknown_serials_costs_one_fetch_and_delays_nobody(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with house_on(tmp_path_factory, "postgresql") as house, ThreadPoolExecutor(1) as stranger:
+        move_to_v3(house, PARTNER, verification="certificate")
+        target, traffic = house.order(COFFEE), Traffic(house, COFFEE, COFFEE_APP, merchants=2)
+        before = _fetches(house)
+        forged = {"mch_id": PARTNER, "out_trade_no": target["out_trade_no"], "count": 300, "per_second": 30}
+        with traffic.running():
+            flood = stranger.submit(house.control, "v3/flood", forged)
+            traffic.wait_for_more(20)
+            answers = flood.result()["answers"]
+
+        assert answers == {"401": 300}
+        assert _fetches(house) - before <= 1
+        assert traffic.refused == []
+        for order in traffic.orders:
+            house.until(COFFEE, order["id"], "paid")
+        refuse_nothing(house, traffic.orders)
+        assert house.read(COFFEE, target["id"])["status"] == "pending"
+
+
+def _fetches(house: Installation) -> int:
+    """Return how often WeChat was asked for its certificates."""
+    (simulator,) = (program for program in house.programs if program.log.name == "simulator.log")
+    return simulator.output().count('"/v3/certificates"')
