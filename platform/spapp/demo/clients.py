@@ -46,8 +46,10 @@ class WeChat:
     def __init__(self, base_url: str) -> None:
         self._http = httpx.AsyncClient(base_url=base_url, trust_env=False, timeout=20.0)
 
-    async def register(self, document: dict[str, Any]) -> None:
-        await _ask(self._http, "POST", "/_sim/providers", json=document)
+    async def register(self, document: dict[str, Any]) -> list[dict[str, Any]]:
+        """Make everybody known, and return what WeChat issued to each provider."""
+        issued = await _ask(self._http, "POST", "/_sim/providers", json=document)
+        return list(issued["providers"])
 
     async def login_code(self, appid: str, openid: str) -> str:
         """Return what wx.login gives a mini-program."""

@@ -46,6 +46,14 @@ def complete(document: dict[str, Any]) -> None:
             tenant.setdefault("webhooks", [{"url": f"https://{SHOP_SERVER}/{tenant['sub_mch_id']}"}])
 
 
+def take_public_keys(document: dict[str, Any], issued: list[dict[str, Any]]) -> None:
+    """Give those who use API v3 the public keys that WeChat shows them on its merchant platform."""
+    keys = {provider["mch_id"]: provider["wechatpay_public_keys"] for provider in issued}
+    for provider in document["providers"]:
+        if provider["api_version"] == "v3":
+            provider["wechatpay_public_keys"] = keys[provider["mch_id"]]
+
+
 def _cloud(shared_secret: str) -> dict[str, Any]:
     return {
         "name": "云启支付服务",
@@ -102,9 +110,10 @@ def _bank() -> dict[str, Any]:
         "kind": "bank",
         "mch_id": "1900006511",
         "appid": "wx2421b1c4370ec43b",
-        "api_version": "v2",
-        "sign_type": "MD5",
+        "api_version": "v3",
+        "sign_type": "HMAC-SHA256",
         "api_v2_key": _key(),
+        "api_v3_key": _key(),
         "members": [_person("owner@jiangnan.example", "provider_owner")],
         "api_keys": [{"name": "ops"}],
         "tenants": [

@@ -90,7 +90,7 @@ async def _fill_and_walk(settings: Settings) -> Memory:
     store.save(memory)
     platform, wechat = Platform(settings.public_url), WeChat(settings.simulator_url)
     try:
-        await wechat.register(memory.document)
+        example.take_public_keys(memory.document, await wechat.register(memory.document))
         await _import(settings, memory)
         store.save(memory)
         shops = _shops(memory)
