@@ -208,11 +208,6 @@ def build(
     gateways, logins = Gateways(settings, clock, key_uses), Logins(settings)
     platform_certificates = PlatformCertificates(database, vault, clock, keyring, gateways)
     gateways.on_unknown_certificate = platform_certificates.suspect
-    samples = StoredSamples(database)
-    sub_merchants = SubMerchantNumbers(database, public_url=settings.public_url)
-    questions = Questions(clock, gateways, sub_merchants)
-    echo_trial = EchoTrial(database, clock, gateways, samples, sub_merchants)
-    rehearsals = Rehearsals(database, vault, clock, keyring, samples, questions, echo_trial)
     door = Door(database, clock)
     prices = Prices(database)
     accounts = Accounts(database, clock, second_factor_required=settings.require_second_factor)
@@ -224,16 +219,8 @@ def build(
     budget = Budget(clock)
     order_reader, refund_reader = OrderReader(database, clock), RefundReader(database)
     tenant_reader, audit_reader = TenantReader(database), AuditReader(database)
-    exports = Exports(
-        database,
-        clock,
-        (
-            OrderExport(order_reader),
-            RefundExport(refund_reader),
-            AnalyticsExport(database),
-            AuditExport(audit_reader),
-        ),
-    )
+    kinds = OrderExport(order_reader), RefundExport(refund_reader), AnalyticsExport(database)
+    exports = Exports(database, clock, (*kinds, AuditExport(audit_reader)))
     adoption = Adoption(database, clock, keyring, gateways, budget)
     refunds = RefundService(database, clock, keyring, gateways, public_url=settings.public_url)
     watch = Watch(key_uses.note, metrics.observe_key_met, metrics.observe_refused_notification)
@@ -249,18 +236,7 @@ def build(
         certificates=platform_certificates,
     )
     challenges = Challenges(vault)
-    self_test = SelfTest(lambda: Transport(settings.public_url, verify=tls), challenges)
-    examiner = Examiner(
-        database,
-        vault,
-        clock,
-        keyring,
-        gateways,
-        logins,
-        self_test,
-        EchoTest(database, clock, gateways, public_url=settings.public_url),
-        public_url=settings.public_url,
-    )
+    examiner = _examiner(settings, clock, database, vault, keyring, gateways, logins, challenges)
     doctor = Doctor(database, clock, examiner)
     trials = Trials(database, clock, orders, refunds)
     refund_notices = RefundNotices(database, clock, door, keyring, refunds.hints, notify)
@@ -272,7 +248,7 @@ def build(
         keyring=keyring,
         provider_keys=provider_keys,
         candidates=Candidates(database, vault, clock),
-        rehearsals=rehearsals,
+        rehearsals=_rehearsals(settings, clock, database, vault, keyring, gateways),
         key_uses=key_uses,
         platform_certificates=platform_certificates,
         expiry_watch=ExpiryWatch(database, clock, provider_keys),
@@ -339,6 +315,32 @@ def build(
         refusal_journal=RefusalJournal(database, clock),
         cookies=BrowserCookies.under(settings.public_url),
     )
+
+
+def _rehearsals(
+    settings: Settings, clock: Clock, database: Database, vault: Vault, keyring: Keyring, gateways: Gateways
+) -> Rehearsals:
+    samples = StoredSamples(database)
+    sub_merchants = SubMerchantNumbers(database, public_url=settings.public_url)
+    questions = Questions(clock, gateways, sub_merchants)
+    echo_trial = EchoTrial(database, clock, gateways, samples, sub_merchants)
+    return Rehearsals(database, vault, clock, keyring, samples, questions, echo_trial)
+
+
+def _examiner(
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    vault: Vault,
+    keyring: Keyring,
+    gateways: Gateways,
+    logins: Logins,
+    challenges: Challenges,
+) -> Examiner:
+    tls, public_url = shared_tls_context(settings), settings.public_url
+    self_test = SelfTest(lambda: Transport(public_url, verify=tls), challenges)
+    echo = EchoTest(database, clock, gateways, public_url=public_url)
+    return Examiner(database, vault, clock, keyring, gateways, logins, self_test, echo, public_url=public_url)
 
 
 def dependencies(services: Services) -> Mapping[str, Provide]:
