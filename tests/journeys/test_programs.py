@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import gettempdir
 
 import asyncpg
 import httpx
@@ -37,6 +39,15 @@ READY_S, RSS_KIB, DRAIN_S = 3.0, 160 * 1024, 20.0
 def empty(tmp_path: Path) -> Iterator[Installation]:
     with bare(tmp_path, f"sqlite+aiosqlite:///{tmp_path}/var/wxsp.db") as made:
         yield made
+
+
+@pytest.fixture
+def demo_house(empty: Installation) -> Iterator[Installation]:
+    """An empty one for the demo, whose ports are fixed: another test process has to wait for them."""
+    with Path(gettempdir(), "wxsp-demo-ports.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield empty
+        empty.close()
 
 
 @pytest.fixture
@@ -315,7 +326,8 @@ def test_X09_a_body_over_the_limit_is_refused_announced_or_not(
 
 
 @pytest.mark.slow
-def test_the_demo_pays_once_prints_each_step_and_leaves_nothing_running(empty: Installation) -> None:
+def test_the_demo_pays_once_prints_each_step_and_leaves_nothing_running(demo_house: Installation) -> None:
+    empty = demo_house
     env = {name: value for name, value in empty.env.items() if not name.startswith("WXSP_")}
     empty.env.clear()
     empty.env.update(env)
@@ -350,7 +362,10 @@ def test_the_demo_pays_once_prints_each_step_and_leaves_nothing_running(empty: I
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_however_the_demo_ends_its_programs_end_with_it(empty: Installation, number: signal.Signals) -> None:
+def test_however_the_demo_ends_its_programs_end_with_it(
+    demo_house: Installation, number: signal.Signals
+) -> None:
+    empty = demo_house
     for name in [name for name in empty.env if name.startswith("WXSP_")]:
         del empty.env[name]
     demo = empty.start("demo", name="demo")
