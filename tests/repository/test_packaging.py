@@ -51,12 +51,14 @@ def test_locks_name_no_address_and_no_path(path: Path) -> None:
     assert not re.search(r"-[cr] (/|\.\.)", text)
 
 
-def test_the_npm_lock_of_the_tests_is_pinned_and_hashed_and_names_no_registry() -> None:
-    lock = json.loads(NPM_LOCK.read_text(encoding="utf-8"))["packages"]
+def test_the_npm_lock_of_the_tests_is_pinned_and_hashed_and_names_no_address() -> None:
+    text = NPM_LOCK.read_text(encoding="utf-8")
+    lock = json.loads(text)["packages"]
     asked = json.loads(NPM_LOCK.with_name("package.json").read_text(encoding="utf-8"))["devDependencies"]
     packages = {name.removeprefix("node_modules/"): entry for name, entry in lock.items() if name}
     assert {name: packages[name]["version"] for name in asked} == asked
     assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
+    assert "://" not in text
     assert not any("resolved" in entry or entry.get("hasInstallScript") for entry in packages.values())
 
 
