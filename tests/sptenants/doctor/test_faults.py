@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 import pytest
 from tests.support.clinic import PAGE_APP, Clinic, clear, clinic_at, control, prepare, told
 from tests.support.databases import sqlite_url
-from tests.support.simulated import COFFEE, COFFEE_APP, MCH_ID, PHONE_APP
+from tests.support.doctor_faults import COMMON, OF_TENANT, Fault, Faults, exactly_its_rows_tell_of_it
+from tests.support.simulated import COFFEE_APP, MCH_ID, PHONE_APP
 
 from spcore.db.scope import ProviderScope, TenantScope
 from spcore.providers.models import KeyKind, KeyState
@@ -25,12 +25,8 @@ from sptenants.registry.ledger import BindingStatus
 from wechatpay.transport import Transport
 
 QUERY = "/pay/orderquery"
-OF_TENANT = {"mch_id": MCH_ID, "sub_mch_id": COFFEE}
 SOON = datetime.now(UTC) + timedelta(days=10)
 PAST = datetime.now(UTC) - timedelta(days=1)
-
-Row = tuple[str, str | None]
-Hurt = Callable[[Clinic], Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
@@ -63,29 +59,8 @@ async def clinic(
     clear(where)
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong, and which rows tell of it."""
-
-    name: str
-    hurt: Hurt
-    red: frozenset[Row]
-    amber: frozenset[Row] = frozenset()
-
-
-FAULTS: list[Fault] = []
-
-
-def fault(*red: str | Row, amber: str | None = None) -> Callable[[Hurt], Hurt]:
-    """Note a fault under its function's name. A bare code stands for the row without an app."""
-
-    def note(hurt: Hurt) -> Hurt:
-        rows = frozenset((one, None) if isinstance(one, str) else one for one in red)
-        warned = frozenset({(amber, None)}) if amber else frozenset()
-        FAULTS.append(Fault(hurt.__name__, hurt, rows, warned))
-        return hurt
-
-    return note
+FAULTS = Faults(COMMON)
+fault = FAULTS.fault
 
 
 @fault("sp.key")
@@ -99,28 +74,13 @@ async def damaged_key(clinic: Clinic) -> None:
 
 
 @fault("sp.cert_pair")
-async def no_certificate(clinic: Clinic) -> None:
-    await clinic.change_key(KeyKind.CLIENT_CERTIFICATE, state=KeyState.RETIRED.value)
-
-
-@fault("sp.cert_pair")
 async def damaged_certificate(clinic: Clinic) -> None:
     await clinic.change_key(KeyKind.CLIENT_CERTIFICATE, sealed=b"\x01" * 120)
-
-
-@fault("sp.cert_expiry")
-async def expired_certificate(clinic: Clinic) -> None:
-    await clinic.change_key(KeyKind.CLIENT_CERTIFICATE, not_after=PAST)
 
 
 @fault(amber="sp.cert_expiry")
 async def certificate_that_ends_soon(clinic: Clinic) -> None:
     await clinic.change_key(KeyKind.CLIENT_CERTIFICATE, not_after=SOON)
-
-
-@fault("sp.cert_accepted")
-async def revoked_certificate(clinic: Clinic) -> None:
-    clinic.misconfigure("revoke_certificate", mch_id=MCH_ID)
 
 
 @fault("sp.signature")
@@ -131,36 +91,6 @@ async def other_key_at_wechat(clinic: Clinic) -> None:
 @fault("sp.signature")
 async def answer_that_is_not_signed_with_our_key(clinic: Clinic) -> None:
     clinic.fault("/pay/unifiedorder", "wrong_answer_signature", times=9)
-
-
-@fault("sp.account")
-async def provider_appid_that_is_not_linked(clinic: Clinic) -> None:
-    clinic.misconfigure("unlink_appid", mch_id=MCH_ID)
-
-
-@fault("sub_mch.relation")
-async def relation_that_ended(clinic: Clinic) -> None:
-    clinic.misconfigure("end_relation", **OF_TENANT)
-
-
-@fault("sub_mch.status")
-async def restricted_from_collecting(clinic: Clinic) -> None:
-    clinic.misconfigure("restrict", **OF_TENANT)
-
-
-@fault("sub_mch.product")
-async def product_not_authorised(clinic: Clinic) -> None:
-    clinic.misconfigure("unauthorize", **OF_TENANT)
-
-
-@fault("sub_mch.product")
-async def native_never_opened(clinic: Clinic) -> None:
-    clinic.misconfigure("close_product", trade_type="NATIVE", **OF_TENANT)
-
-
-@fault(("binding.wechat_side", COFFEE_APP))
-async def app_that_is_bound_no_more(clinic: Clinic) -> None:
-    clinic.misconfigure("unbind", sub_appid=COFFEE_APP, **OF_TENANT)
 
 
 @fault(("binding.wechat_side", PHONE_APP), ("binding.wechat_side", PAGE_APP))
@@ -225,11 +155,6 @@ async def gateway_that_is_slow(clinic: Clinic) -> None:
 
 
 @fault("notify.self_test")
-async def human_check_before_the_notify_address(clinic: Clinic) -> None:
-    clinic.front("human_check")
-
-
-@fault("notify.self_test")
 async def redirect_on_the_notify_address(clinic: Clinic) -> None:
     clinic.front("redirect")
 
@@ -275,17 +200,7 @@ def _set_clock(clinic: Clinic, seconds: int) -> None:
 
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.name)
 async def test_B8_exactly_the_right_row_tells_of_it(clinic: Clinic, case: Fault) -> None:
-    await case.hurt(clinic)
-
-    report = await clinic.examine()
-
-    assert told(report, Level.FAIL) == case.red
-    assert told(report, Level.WARN) == case.amber
-    for row in report.rows:
-        if row.level is not Level.PASS:
-            assert row.cause is not None
-            assert row.repair is not None
-            assert "{" not in row.cause.zh + row.cause.en + row.repair.zh + row.repair.en
+    await exactly_its_rows_tell_of_it(clinic, case)
 
 
 async def test_B8_without_a_fault_nothing_is_red_or_amber(clinic: Clinic) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from tests.support.certificates import certificate_of, certificate_pem, public_p
 from tests.support.clinic import Clinic, clear, clinic_at, prepare, told
 from tests.support.clinic_v3 import everything_v3, keys
 from tests.support.databases import sqlite_url
+from tests.support.doctor_faults import COMMON, Fault, Faults, exactly_its_rows_tell_of_it
 from tests.support.house import MASTER_KEY
-from tests.support.simulated import COFFEE, COFFEE_APP, MCH_ID
+from tests.support.simulated import MCH_ID
 
 from spcore.db.base import table_of
 from spcore.db.scope import ProviderScope, TenantScope
@@ -29,11 +29,8 @@ from sptenants.doctor.echo import EchoTest
 from sptenants.doctor.models import DoctorRun
 from sptenants.doctor.rows import Level
 
-OF_TENANT = {"mch_id": MCH_ID, "sub_mch_id": COFFEE}
 NOW = datetime.now(UTC)
 
-Row = tuple[str, str | None]
-Hurt = Callable[[Clinic], Awaitable[None]]
 Prepared = tuple[Path, tuple[ProviderScope, TenantScope], dict[str, Any]]
 
 
@@ -71,27 +68,8 @@ def _wait_shorter(clinic: Clinic) -> None:
     )
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong, and which rows tell of it."""
-
-    name: str
-    hurt: Hurt
-    red: frozenset[Row]
-    amber: frozenset[Row] = frozenset()
-
-
-FAULTS: list[Fault] = []
-
-
-def fault(*red: str | Row, amber: str | None = None) -> Callable[[Hurt], Hurt]:
-    def note(hurt: Hurt) -> Hurt:
-        rows = frozenset((one, None) if isinstance(one, str) else one for one in red)
-        warned = frozenset({(amber, None)}) if amber else frozenset()
-        FAULTS.append(Fault(hurt.__name__, hurt, rows, warned))
-        return hurt
-
-    return note
+FAULTS = Faults(COMMON)
+fault = FAULTS.fault
 
 
 async def _platform_certificate(clinic: Clinic, days: int) -> None:
@@ -167,64 +145,14 @@ async def platform_certificates_that_cannot_be_fetched(clinic: Clinic) -> None:
         await session.execute(insert(table_of(CertificateFetch)), [row])
 
 
-@fault("sp.cert_pair")
-async def no_certificate(clinic: Clinic) -> None:
-    await clinic.change_key(KeyKind.CLIENT_CERTIFICATE, state=KeyState.RETIRED.value)
-
-
-@fault("sp.cert_expiry")
-async def expired_certificate(clinic: Clinic) -> None:
-    await clinic.change_key(KeyKind.CLIENT_CERTIFICATE, not_after=NOW - timedelta(days=1))
-
-
-@fault("sp.cert_accepted")
-async def revoked_certificate(clinic: Clinic) -> None:
-    clinic.misconfigure("revoke_certificate", mch_id=MCH_ID)
-
-
 @fault("clock.skew")
 async def clock_ten_minutes_off(clinic: Clinic) -> None:
     keys(clinic, "rules", clock_offset_s=600)
 
 
-@fault("sp.account")
-async def provider_appid_that_is_not_linked(clinic: Clinic) -> None:
-    clinic.misconfigure("unlink_appid", mch_id=MCH_ID)
-
-
-@fault("sub_mch.relation")
-async def relation_that_ended(clinic: Clinic) -> None:
-    clinic.misconfigure("end_relation", **OF_TENANT)
-
-
-@fault("sub_mch.status")
-async def restricted_from_collecting(clinic: Clinic) -> None:
-    clinic.misconfigure("restrict", **OF_TENANT)
-
-
-@fault("sub_mch.product")
-async def product_not_authorised(clinic: Clinic) -> None:
-    clinic.misconfigure("unauthorize", **OF_TENANT)
-
-
-@fault("sub_mch.product")
-async def native_never_opened(clinic: Clinic) -> None:
-    clinic.misconfigure("close_product", trade_type="NATIVE", **OF_TENANT)
-
-
-@fault(("binding.wechat_side", COFFEE_APP))
-async def app_that_is_bound_no_more(clinic: Clinic) -> None:
-    clinic.misconfigure("unbind", sub_appid=COFFEE_APP, **OF_TENANT)
-
-
 @fault("sp.echo")
 async def other_api_v3_key_at_wechat(clinic: Clinic) -> None:
     clinic.misconfigure("other_v3_key", mch_id=MCH_ID)
-
-
-@fault("notify.self_test")
-async def human_check_before_the_notify_address(clinic: Clinic) -> None:
-    clinic.front("human_check")
 
 
 @fault(amber="sp.key")
@@ -234,17 +162,7 @@ async def api_v2_key_given_up(clinic: Clinic) -> None:
 
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.name)
 async def test_B8_exactly_the_right_row_tells_of_it_by_v3(clinic: Clinic, case: Fault) -> None:
-    await case.hurt(clinic)
-
-    report = await clinic.examine()
-
-    assert told(report, Level.FAIL) == case.red
-    assert told(report, Level.WARN) == case.amber
-    for row in report.rows:
-        if row.level is not Level.PASS:
-            assert row.cause is not None
-            assert row.repair is not None
-            assert "{" not in row.cause.zh + row.cause.en + row.repair.zh + row.repair.en
+    await exactly_its_rows_tell_of_it(clinic, case)
 
 
 async def test_B8_by_v3_without_a_fault_nothing_is_red_or_amber_and_the_echo_comes_back(
