@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from tests.support.questions import new_order, refund_of
 from tests.support.simulated import (
     APPID,
     COFFEE,
@@ -46,7 +47,6 @@ from wechatpay.gateway import (
     H5Scene,
     H5Type,
     NewOrder,
-    NewRefund,
     RefundState,
     RefundStatus,
     TradeState,
@@ -57,7 +57,6 @@ from wechatpay.money import Fen
 from wechatpay.v3 import certificates, echo
 from wechatpay.v3.platform_keys import PlatformKey, PlatformKeys
 
-NOTIFY = "http://127.0.0.1:9/notify"
 WAYS = ("public_key", "certificate", "both")
 
 
@@ -174,28 +173,7 @@ async def world(where: Running, own: dict[str, Identity]) -> AsyncIterator[World
 
 
 def order(number: str, trade_type: TradeType = TradeType.JSAPI, **more: Any) -> NewOrder:
-    now = datetime.now(UTC)
-    values: dict[str, Any] = {
-        "out_trade_no": OutTradeNo(number),
-        "amount": Fen(1280),
-        "description": "晨曦咖啡-拿铁&卡布=2",
-        "attach": "ord_1",
-        "notify_url": NOTIFY,
-        "payer_ip": "203.0.113.9",
-        "trade_type": trade_type,
-        "openid": OpenId(PAYER) if trade_type is TradeType.JSAPI else None,
-        "product_id": None,
-        "time_start": now,
-        "time_expire": now + timedelta(minutes=30),
-        "profit_sharing": False,
-    }
-    return NewOrder(**{**values, **more})
-
-
-def refund_of(number: str, refund_no: str, amount: int = 300) -> NewRefund:
-    return NewRefund(
-        OutRefundNo(refund_no), OutTradeNo(number), None, Fen(amount), Fen(1280), "洒了一半", NOTIFY
-    )
+    return new_order(number, trade_type, **more)
 
 
 async def test_an_order_is_paid_given_back_and_another_closed(

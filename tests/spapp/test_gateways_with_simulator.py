@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from tests.support.certificates import client_certificate
+from tests.support.questions import new_order, refund_of
 from tests.support.simulated import APPID, COFFEE, COFFEE_APP, KEY, MCH_ID, PAYER, PHONE_APP, PROVIDERS
 from tests.support.visitor import site_environment
 
@@ -26,18 +27,16 @@ from wechatpay.gateway import (
     H5Scene,
     H5Type,
     NewOrder,
-    NewRefund,
     RefundState,
     RefundStatus,
     TradeState,
     TradeType,
 )
-from wechatpay.identifiers import AppId, AuthCode, MchId, OpenId, OutRefundNo, OutTradeNo, SubMchId
+from wechatpay.identifiers import AppId, AuthCode, MchId, OutRefundNo, OutTradeNo, SubMchId
 from wechatpay.money import Fen
 from wechatpay.v2 import pay_params
 
 OURS = client_certificate(MCH_ID)
-NOTIFY = "http://127.0.0.1:9/notify"
 
 
 def credentials(sub_appid: str = COFFEE_APP) -> PartnerCredentials:
@@ -53,28 +52,7 @@ def credentials(sub_appid: str = COFFEE_APP) -> PartnerCredentials:
 
 
 def order(number: str, trade_type: TradeType = TradeType.MICROPAY, **more: Any) -> NewOrder:
-    now = datetime.now(UTC)
-    values: dict[str, Any] = {
-        "out_trade_no": OutTradeNo(number),
-        "amount": Fen(1280),
-        "description": "晨曦咖啡-拿铁",
-        "attach": "ord_1",
-        "notify_url": NOTIFY,
-        "payer_ip": "203.0.113.9",
-        "trade_type": trade_type,
-        "openid": OpenId(PAYER) if trade_type is TradeType.JSAPI else None,
-        "product_id": None,
-        "time_start": now,
-        "time_expire": now + timedelta(minutes=30),
-        "profit_sharing": False,
-    }
-    return NewOrder(**{**values, **more})
-
-
-def refund_of(number: str, refund_no: str, amount: int = 300) -> NewRefund:
-    return NewRefund(
-        OutRefundNo(refund_no), OutTradeNo(number), None, Fen(amount), Fen(1280), "洒了一半", NOTIFY
-    )
+    return new_order(number, trade_type, **more)
 
 
 @pytest.fixture(scope="module")

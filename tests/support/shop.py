@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import insert
+from tests.support.order_rows import order_rows
 from tests.support.shop_developers import add_developers
 from tests.support.shop_doctor import add as add_doctor
 from tests.support.shop_figures import add_figures
@@ -32,7 +33,7 @@ from spcore.audit.writer import Act, record
 from spcore.db.base import table_of
 from spcore.db.engine import Database
 from spcore.db.scope import DoorScope, ProviderScope, TenantScope
-from spcore.ids import new_id, new_ulid
+from spcore.ids import new_id
 from spcore.providers.models import Provider
 from sptenants.orders import timeline
 from sptenants.orders.models import Attempt, Order, TimelineEntry
@@ -373,44 +374,27 @@ def _order(
     transaction: str | None = None,
     bad: bool = False,
 ) -> OrderRows:
-    order_id, out_trade_no = new_id("ord", at), new_ulid(at)
     paid = status == "paid"
-    owner = {"provider_id": tenant.provider_id, "tenant_id": tenant.tenant_id}
-    transaction_id = (transaction or f"42000026{int(at.timestamp() * 1000):020d}") if paid else None
-    order = owner | {
-        "id": order_id,
-        "merchant_order_no": number,
-        "out_trade_no": out_trade_no,
-        "status": status,
-        "anomaly": "amount_mismatch" if bad else None,
-        "amount": amount,
-        "refunded_amount": refunded,
-        "refunding_amount": 0,
-        "currency": "CNY",
-        "description": what,
-        "trade_type": "JSAPI",
-        "sub_appid": "wx3f8c21d0b7e6a91c",
-        "openid": OPENID,
-        "source": "api_key",
-        "created_by": "server",
-        "metadata": {},
-        "profit_sharing": False,
-        "fingerprint": "0" * 64,
-        "fingerprints": {},
-        "created_at": at,
-        "updated_at": at,
-        "expires_at": at + timedelta(minutes=30),
-        "paid_at": at + timedelta(seconds=3) if paid else None,
-        "paid_by": paid_by if paid else None,
-        "closed_at": at + timedelta(minutes=6) if status == "closed" else None,
-        "transaction_id": transaction_id,
-        "failure": {"api": "unifiedorder", "code": "APPID_MCHID_NOT_MATCH", "message": "AppID 与商户号不匹配"}
-        if status == "failed"
-        else None,
-        "event_sequence": 0,
-        "checks": 0,
-        "state_since": at,
-    }
+    refusal = {"api": "unifiedorder", "code": "APPID_MCHID_NOT_MATCH", "message": "AppID 与商户号不匹配"}
+    rows = order_rows(
+        tenant,
+        at,
+        status=status,
+        amount=amount,
+        prepaid=status not in ("failed", "submitting"),
+        paid_at=at + timedelta(seconds=3),
+        transaction_id=transaction or f"42000026{int(at.timestamp() * 1000):020d}",
+        more={
+            "merchant_order_no": number,
+            "anomaly": "amount_mismatch" if bad else None,
+            "refunded_amount": refunded,
+            "description": what,
+            "openid": OPENID,
+            "paid_by": paid_by if paid else None,
+            "closed_at": at + timedelta(minutes=6) if status == "closed" else None,
+            "failure": refusal if status == "failed" else None,
+        },
+    )
     notes = _story(status, paid_by, bad)
     steps = [
         row
@@ -418,34 +402,12 @@ def _order(
         for row in timeline.rows(
             tenant.provider_id,
             tenant.tenant_id,
-            order_id,
+            rows.order_id,
             at + timedelta(milliseconds=220 + place * 940),
             [note],
         )
     ]
-    attempt: dict[str, Any] = owner | {
-        "out_trade_no": out_trade_no,
-        "order_id": order_id,
-        "number": 1,
-        "state": {"pending": "payable"}.get(status, status),
-        "amount": amount,
-        "trade_type": "JSAPI",
-        "api_version": "v2",
-        "sign_type": "HMAC-SHA256",
-        "key_version": 1,
-        "kind": "ordinary",
-        "mch_id": "1900000109",
-        "appid": "wx8888888888888888",
-        "sub_mch_id": "1612345678",
-        "sub_appid": "wx3f8c21d0b7e6a91c",
-        "request": {},
-        "prepay_id": None if status in ("failed", "submitting") else f"wx{out_trade_no}",
-        "prepay_at": None if status in ("failed", "submitting") else at,
-        "transaction_id": transaction_id,
-        "repeats": 0,
-        "created_at": at,
-    }
-    return OrderRows(order, attempt, steps)
+    return OrderRows(rows.order, rows.attempt, steps)
 
 
 def _story(status: str, paid_by: str, bad: bool) -> list[Note]:
