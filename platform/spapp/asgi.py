@@ -19,7 +19,7 @@ from litestar.types import ControllerRouterHandler
 from spapp import startup
 from spapp.flushing import Flushing
 from spapp.health import Health, healthz, metrics_page, readyz
-from spapp.page_routes import page_handlers
+from spapp.page_routes import PAGE_HANDLERS
 from spapp.resources import static_files
 from spapp.web import problems
 from spapp.web.api_docs import ApiDocument, docs, openapi_json
@@ -89,7 +89,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         "api_document": _value(api_document(services)),
     }
     app = Litestar(
-        route_handlers=[*API_HANDLERS, NotifyController, *_public_handlers(), *page_handlers()],
+        route_handlers=[*API_HANDLERS, NotifyController, *_public_handlers(), *PAGE_HANDLERS],
         dependencies=provided,
         guards=[Guard(services.accounts, services.visits, services.cookies), services.limits.guard],
         exception_handlers={Exception: problems.handler(is_page, error_page, services.refusal_journal.note)},
