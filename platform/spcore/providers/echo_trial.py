@@ -8,14 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from sqlalchemy import insert
-
 from spcore.clock import Clock
-from spcore.db.base import table_of
 from spcore.db.engine import Database
 from spcore.db.scope import ProviderScope
-from spcore.ids import new_id
-from spcore.providers.models import SecurityEcho
+from spcore.providers.echoes import remember_echo
 from spcore.providers.profile import ProviderProfile
 from spcore.providers.questions import NOT_ASKED, Answer, Gates
 from spcore.providers.samples import Samples
@@ -67,10 +63,7 @@ class EchoTrial:
         url = await self._address.echo_url(scope)
         if url is None:
             return NOT_ASKED
-        message = new_id("ech", asked_at)
-        row = {"provider_id": provider.id, "id": message, "asked_at": asked_at, "notified_at": None}
-        async with self._database.write(scope) as session:
-            await session.execute(insert(table_of(SecurityEcho)), [row])
+        message = await remember_echo(self._database, scope, asked_at)
         line = self._gates.line(provider.mode, provider.id)
         try:
             await echo.ask(line, MchId(provider.mch_id), own, message, url, asked_at)

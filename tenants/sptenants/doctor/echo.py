@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from spcore.clock import Clock
-from spcore.db.base import table_of
 from spcore.db.engine import Database
 from spcore.db.scope import ProviderScope
 from spcore.ids import new_id
+from spcore.providers.echoes import remember_echo
 from spcore.providers.models import SecurityEcho
 from spcore.providers.profile import ProviderProfile
 from sptenants.doctor import signs
@@ -29,8 +29,6 @@ from wechatpay.v3 import echo
 WAIT_S = 8.0
 """How long its notification may take; WeChat sends it right after the answer."""
 _LOOK_EVERY_S = 0.2
-_KEPT = 20
-"""Messages of a provider that are remembered."""
 
 
 class LinePicker(Protocol):
@@ -63,11 +61,8 @@ class EchoTest:
         """Send one message there and back. With `notified` its notification is asked and waited for, at most
         8 s; without, an address that cannot be reached is not told of twice."""
         scope, now = ProviderScope(provider.id), self._clock.now()
-        message = new_id("ech", now)
         url = self._public_url + notify_path(provider.route_key, "v3", "security") if notified else None
-        if notified:
-            # Before WeChat is asked: its notification may be faster than its answer.
-            await self._remember(scope, message)
+        message = await remember_echo(self._database, scope, now) if notified else new_id("ech", now)
         try:
             call = await echo.ask(
                 self._lines.line(provider.mode, provider.id), MchId(provider.mch_id), own, message, url, now
@@ -80,22 +75,6 @@ class EchoTest:
         if not notified or await self._arrives(scope, message):
             return (Verdict("sp.echo"),)
         return (Verdict("sp.echo", "not_notified", {"seconds": round(self._wait_s)}),)
-
-    async def _remember(self, scope: ProviderScope, message: str) -> None:
-        echoes = table_of(SecurityEcho)
-        mine = echoes.c.provider_id == scope.provider_id
-        row = {
-            "id": message,
-            "provider_id": scope.provider_id,
-            "asked_at": self._clock.now(),
-            "notified_at": None,
-        }
-        async with self._database.write(scope) as session:
-            kept = select(echoes.c.id).where(mine).order_by(echoes.c.id.desc()).limit(_KEPT)
-            oldest = list(await session.scalars(kept))
-            if len(oldest) == _KEPT:
-                await session.execute(delete(echoes).where(mine, echoes.c.id <= oldest[-1]))
-            await session.execute(insert(echoes), [row])
 
     async def _arrives(self, scope: ProviderScope, message: str) -> bool:
         loop = asyncio.get_running_loop()
