@@ -6,7 +6,6 @@ The answer proves our certificate and WeChat's key, the notification the address
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
 from sqlalchemy import select
 
@@ -16,6 +15,7 @@ from spcore.db.scope import ProviderScope
 from spcore.ids import new_id
 from spcore.providers.echoes import remember_echo
 from spcore.providers.models import SecurityEcho
+from spcore.providers.platform_certificates import Lines
 from spcore.providers.profile import ProviderProfile
 from sptenants.doctor import signs
 from sptenants.doctor.verdicts import Calls, Verdict
@@ -23,18 +23,11 @@ from sptenants.registry.notify_paths import notify_path
 from wechatpay.credentials import V3Key
 from wechatpay.errors import WechatPayError
 from wechatpay.identifiers import MchId
-from wechatpay.transport import JsonLine
 from wechatpay.v3 import echo
 
 WAIT_S = 8.0
 """How long its notification may take; WeChat sends it right after the answer."""
 _LOOK_EVERY_S = 0.2
-
-
-class LinePicker(Protocol):
-    """The connections that a provider's calls go over."""
-
-    def line(self, mode: str, provider_id: str) -> JsonLine: ...
 
 
 class EchoTest:
@@ -44,7 +37,7 @@ class EchoTest:
         self,
         database: Database,
         clock: Clock,
-        lines: LinePicker,
+        lines: Lines,
         *,
         public_url: str,
         wait_s: float = WAIT_S,

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
 
 from spcore.clock import Clock
 from spcore.providers.held import V3Keys
@@ -19,6 +18,7 @@ from spcore.providers.models import KeyKind
 from spcore.providers.profile import ProviderProfile
 from sptenants.notify.journal import Incoming, Kept
 from sptenants.notify.watch import Watch
+from sptenants.orders.line import CertificateSource
 from wechatpay.errors import NotificationRejected
 from wechatpay.payments import VerifiedPayment
 from wechatpay.refunds import VerifiedRefund
@@ -27,13 +27,6 @@ from wechatpay.v3.notify import Envelope
 from wechatpay.v3.platform_keys import PlatformKey, PlatformKeys
 
 _CERTIFICATE_SERIAL = re.compile(r"[0-9A-F]{16,40}")
-
-
-class Certificates(Protocol):
-    """Fetches WeChat's certificates when one was met that is not known."""
-
-    async def learn(self, provider: ProviderProfile) -> int | None:
-        """Return the provider's new `key_epoch` when there is something new, None otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +59,7 @@ class Letter:
 class Opener:
     """Verifies messages of API v3 with the keys of the provider whose address they came to, and no others."""
 
-    def __init__(self, keyring: Keyring, clock: Clock, certificates: Certificates, watch: Watch) -> None:
+    def __init__(self, keyring: Keyring, clock: Clock, certificates: CertificateSource, watch: Watch) -> None:
         self._keyring = keyring
         self._clock = clock
         self._certificates = certificates

@@ -93,9 +93,11 @@ class Closing:
 
 
 class CertificateSource(Protocol):
-    """Fetches WeChat's certificates for a provider that has none yet, once a minute at most."""
+    """Fetches WeChat's certificates when one is missing or unknown; once a minute at most."""
 
-    async def learn(self, provider: ProviderProfile) -> int | None: ...
+    async def learn(self, provider: ProviderProfile) -> int | None:
+        """Return the provider's new `key_epoch` when there is something new, None otherwise."""
+        ...
 
 
 class Line:
