@@ -57,6 +57,7 @@ class Order(TenantOwned, Model):
             postgresql_using="brin",
             postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
         ),
+        _narrow("ix_orders_provider_id_paid_at", "provider_id", "paid_at", where="paid_at IS NOT NULL"),
         Index(
             "ix_orders_failures",
             "created_at",

@@ -71,6 +71,13 @@ class Refund(TenantOwned, Model):
         Index("ix_refunds_wechat_refund_id", "wechat_refund_id"),
         Index("ix_refunds_provider_id_id", "provider_id", "id"),
         Index("ix_refunds_provider_id_status_id", "provider_id", "status", "id"),
+        Index(
+            "ix_refunds_provider_id_accepted_at",
+            "provider_id",
+            "accepted_at",
+            postgresql_where="accepted_at IS NOT NULL",
+            sqlite_where="accepted_at IS NOT NULL",
+        ),
         Index("ix_refunds_tenant_id_order_id", "tenant_id", "order_id"),
         Index("ix_refunds_tenant_id_status_id", "tenant_id", "status", "id"),
         Index(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spcore.db.base import TENANT_OWNED, Model, TenantOwned, owned_by
@@ -62,6 +62,8 @@ class Tenant(Model):
     """Give the second of two payments for one order back without asking a person."""
     merchant_refunds: Mapped[bool] = mapped_column(default=False)
     """Whether the merchant's own people may refund in their area."""
+    own_bills: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Fetch bills of this sub-merchant alone every day too, beside the provider's."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

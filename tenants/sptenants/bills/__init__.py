@@ -1,0 +1,1 @@
+"""Bills of WeChat's: when they are fetched, and how file and lines are kept."""

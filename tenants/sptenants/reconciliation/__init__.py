@@ -1,0 +1,1 @@
+"""Our books against WeChat's bills: what differs, why, and the daily statement of each tenant."""
