@@ -8,13 +8,18 @@ reset anything. Source: failure catalogue G06, G07.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import MappingProxyType
+from typing import TypeVar
 
 import httpx
 
 from wechatpay.errors import NotSent, UnknownOutcome, WechatPayError
-from wechatpay.transport import JsonLine, Line, RawAnswer
+from wechatpay.reading import Limits
+from wechatpay.transport import JsonLine, Line, RawAnswer, Streamed, StreamLine
+
+T = TypeVar("T")
 
 FAILURES_TO_OPEN = 10
 REST_S = 5.0
@@ -86,6 +91,7 @@ class GuardedLine:
         return await _guarded(
             self._breaker,
             lambda: self._line.post_xml(path, body, deadline_s=deadline_s, repeatable=repeatable),
+            _itself,
         )
 
 
@@ -119,21 +125,54 @@ class GuardedJsonLine:
                 deadline_s=deadline_s,
                 repeatable=repeatable,
             ),
+            _itself,
         )
 
 
-async def _guarded(breaker: Breaker, call: Callable[[], Awaitable[RawAnswer]]) -> RawAnswer:
+class GuardedStreamLine:
+    """A line of files behind a breaker, which learns from how an answer begins: while a long file is on its
+    way, other calls must not wait for its end to hear that the host is well."""
+
+    def __init__(self, line: StreamLine, breaker: Breaker) -> None:
+        self._line = line
+        self._breaker = breaker
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str],
+        auth: httpx.Auth | None = None,
+        limits: Limits = Limits(),  # noqa: B008 (immutable)
+    ) -> AsyncIterator[Streamed]:
+        """See StreamLine.stream. Also raises NotSent("circuit_open"), at once."""
+        sent = self._line.stream(method, target, body, headers=headers, auth=auth, limits=limits)
+        async with AsyncExitStack() as opened:
+            yield await _guarded(
+                self._breaker, lambda: opened.enter_async_context(sent), lambda begun: begun.head
+            )
+
+
+async def _guarded(breaker: Breaker, call: Callable[[], Awaitable[T]], head: Callable[[T], RawAnswer]) -> T:
     probe = breaker.enter()
     healthy: bool | None = None
     try:
         answer = await call()
+        told = head(answer)
         # API v3 refuses with statuses that elsewhere mean a host in trouble.
-        healthy = answer.status < 500 or answer.told_code is not None
+        healthy = told.status < 500 or told.told_code is not None
     except WechatPayError as error:
         healthy = False if _is_failure(error) else None
         raise
     finally:
         breaker.leave(healthy=healthy, probe=probe)
+    return answer
+
+
+def _itself(answer: RawAnswer) -> RawAnswer:
     return answer
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -36,6 +38,27 @@ class CallRecord:
     err_message: str | None = None
     server_time: datetime | None = None
     serial: str | None = None
+
+
+class Stopwatch:
+    """Wall time of one call, from when this was made."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def stop(self, call: CallRecord) -> CallRecord:
+        """The record with the time that has gone by."""
+        return replace(call, elapsed_ms=round((time.monotonic() - self._started) * 1000))
+
+
+def answered(call: CallRecord, status: int, headers: Mapping[str, str]) -> CallRecord:
+    """The record with what the head of an answer says; header names are lower case."""
+    return replace(
+        call,
+        http_status=status,
+        request_id=safe_message(headers.get("request-id", "")) or None,
+        server_time=time_told(headers.get("date")),
+    )
 
 
 def time_told(date_header: str | None) -> datetime | None:

@@ -51,18 +51,25 @@ class _Entry:
 
 
 ANY_API = "*"
-_TABLES = ("explain.toml", "explain_micropay.toml", "explain_refunds.toml", "explain_v3.toml")
+_TABLES = (
+    "explain.toml",
+    "explain_micropay.toml",
+    "explain_refunds.toml",
+    "explain_v3.toml",
+    "explain_bills.toml",
+)
 
 
 def explain(api: str, code: str, message: str = "") -> Explanation | None:
     """The explanation of `code` as answered by `api`, or None for a code nobody has described.
 
     `api` is an operation ("unifiedorder", "micropay", "orderquery", "closeorder", "reverse", "refund",
-    "refundquery", "jscode2session", and of API v3 "v3.prepay", "v3.query", "v3.close", "v3.refund",
-    "v3.refund_query", "v3.certificates", "v3.echo"), "requestPayment" or "trade_state". An entry of the
-    operation goes before one of all, one whose pattern finds `message` before one without pattern. The code
-    "FAIL" is the return level, where WeChat sends a text only; that text is for display and never decides
-    anything (wechatpay-v2 1.5).
+    "refundquery", "downloadbill", "downloadfundflow", "jscode2session", and of API v3 "v3.prepay",
+    "v3.query", "v3.close", "v3.refund", "v3.refund_query", "v3.certificates", "v3.echo", "v3.tradebill",
+    "v3.fundflowbill", "v3.sub_fundflowbill", "v3.billdownload"), "requestPayment" or "trade_state". An entry
+    of the operation goes before one of all, one whose pattern finds `message` before one without pattern.
+    The code "FAIL" is the return level, where WeChat sends a text only; that text is for display and never
+    decides anything (wechatpay-v2 1.5).
     """
     for scope in (api, ANY_API):
         plain = None

@@ -11,21 +11,25 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import httpx
 
-from wechatpay.errors import NotSent, UnknownOutcome, WechatPayError
+from wechatpay import reading
+from wechatpay.errors import NotSent, WechatPayError
+from wechatpay.reading import Limits
 from wechatpay.v3 import document
 
 MAX_ANSWER_BYTES = 1024 * 1024
 CALLERS_FAULTS = frozenset({"OPENID_MISMATCH", "INVALID_TRANSACTIONID"})
 """Codes that API v3 answers with status 500 although what was asked is at fault (wechatpay-v3 1.9)."""
 
+_FILE_FOLLOWS = 200
 _MAX_REFUSAL_BYTES = 16 * 1024
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _KEEPALIVE_S = 30.0
@@ -68,6 +72,15 @@ class RawAnswer:
         return self.told_code in CALLERS_FAULTS
 
 
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A file on its way. `head` has no body while status 200 promises one: that comes as `pieces`, bytes as
+    sent, and reading them raises UnknownOutcome. Any other answer is whole in `head`."""
+
+    head: RawAnswer
+    pieces: AsyncIterator[bytes]
+
+
 class Line(Protocol):
     """What carries a signed question to a gateway: a Transport, or something around one."""
 
@@ -93,6 +106,23 @@ class JsonLine(Protocol):
         repeatable: bool = True,
     ) -> RawAnswer:
         """Send one request. See Transport.send_json."""
+        ...
+
+
+class StreamLine(Protocol):
+    """What carries a signed question whose answer is a file: a Transport, or something around one."""
+
+    def stream(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str],
+        auth: httpx.Auth | None = None,
+        limits: Limits = Limits(),  # noqa: B008 (immutable)
+    ) -> AbstractAsyncContextManager[Streamed]:
+        """Send one request and read its answer as it comes. See Transport.stream."""
         ...
 
 
@@ -132,6 +162,18 @@ class _Attempt:
             self.transport.connections_opened += 1
         elif event == "http11.send_request_headers.started":
             self.sent = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file whose first byte may be taken."""
+
+    head: RawAnswer
+    response: httpx.Response
+    lane: _Lane
+
+
+_Outcome: TypeAlias = RawAnswer | _Opened | WechatPayError
 
 
 class Transport:
@@ -177,6 +219,11 @@ class Transport:
         self._main_rests_until = float("-inf")
         self._lanes: list[_Lane] = []
         self.connections_opened = 0
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The gateway's own addresses, the main one first."""
+        return self._hosts
 
     @property
     def idle(self) -> bool:
@@ -229,6 +276,44 @@ class Transport:
         """Get a text document. Raises as post_xml."""
         return await self._get(path, {"Accept": "text/plain, */*"}, {})
 
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str],
+        auth: httpx.Auth | None = None,
+        limits: Limits = Limits(),  # noqa: B008 (immutable)
+    ) -> AsyncIterator[Streamed]:
+        """Send one request whose answer is a file of any size, and hand that out as it comes.
+
+        The request must be one that may be repeated: it goes to the backup host like the others, but only
+        before the first byte of a file is there. No answer in a packing of its own (`Content-Encoding`), and
+        no redirect, is followed. Raises as post_xml; so does reading the pieces.
+        """
+        started = self._monotonic()
+        timeouts = {**self._timeouts, "read": limits.idle_s}
+        parts = {"headers": headers, "content": body, "extensions": {"timeout": timeouts}}
+
+        async def open_at(host: str) -> _Outcome:
+            remaining = limits.deadline_s - (self._monotonic() - started)
+            return await self._try(_Asked(method, host, target, auth), parts, started, remaining, whole=False)
+
+        outcome = await self._over_hosts(open_at, repeatable=True)
+        if not isinstance(outcome, _Opened):
+            yield Streamed(_result(outcome), _no_pieces())
+            return
+        ends_at = started + limits.deadline_s
+        pieces = reading.pieces(outcome.response, limits, ends_at, self._monotonic)
+        try:
+            yield Streamed(outcome.head, pieces)
+        finally:
+            outcome.lane.in_flight -= 1
+            await pieces.aclose()
+            await outcome.response.aclose()
+
     async def aclose(self) -> None:
         """Close all connections. Calls under way are cut."""
         lanes, self._lanes = self._lanes, []
@@ -249,26 +334,33 @@ class Transport:
         repeatable: bool,
         auth: httpx.Auth | None = None,
     ) -> RawAnswer:
-        """Try the hosts in turn within one deadline.
-
-        The outcome reported is the most alarming one: once a host may have acted on the request,
-        a later host that could not be reached does not make it "not sent".
-        """
+        """Try the hosts in turn within one deadline."""
         started = self._monotonic()
         timeouts = self._timeouts if deadline_s is None else {**self._timeouts, "read": deadline_s}
-        deadline_s = self._deadline_s if deadline_s is None else deadline_s
+        within_s = self._deadline_s if deadline_s is None else deadline_s
         parts = {**parts, "extensions": {"timeout": timeouts}}
-        worst: RawAnswer | WechatPayError | None = None
+
+        async def ask_at(host: str) -> _Outcome:
+            remaining = within_s - (self._monotonic() - started)
+            return await self._try(_Asked(method, host, path, auth), parts, started, remaining, whole=True)
+
+        return _result(await self._over_hosts(ask_at, repeatable=repeatable))
+
+    async def _over_hosts(
+        self, attempt: Callable[[str], Awaitable[_Outcome]], *, repeatable: bool
+    ) -> _Outcome:
+        """The outcome reported is the most alarming one: once a host may have acted on the request, a later
+        host that could not be reached does not make it "not sent"."""
+        worst: _Outcome | None = None
         for host in self._hosts_in_turn():
-            remaining = deadline_s - (self._monotonic() - started)
-            outcome = await self._try(_Asked(method, host, path, auth), parts, started, remaining)
+            outcome = await attempt(host)
             if not _calls_for_another_host(outcome, repeatable=repeatable):
-                return _result(outcome)
+                return outcome
             if host == self._hosts[0]:
                 self._main_rests_until = self._monotonic() + self._cool_down_s
             if worst is None or isinstance(worst, NotSent):
                 worst = outcome
-        return _result(worst)
+        return worst or NotSent("no host")
 
     def _hosts_in_turn(self) -> tuple[str, ...]:
         if self._monotonic() < self._main_rests_until:
@@ -276,10 +368,10 @@ class Transport:
         return self._hosts
 
     async def _try(
-        self, asked: _Asked, parts: dict[str, Any], started: float, remaining: float
-    ) -> RawAnswer | WechatPayError:
-        """One request to one host. Errors are returned, not raised inside an `except` block: httpx's
-        exceptions hold the request with its query and body, and must not ride along as context."""
+        self, asked: _Asked, parts: dict[str, Any], started: float, remaining: float, *, whole: bool
+    ) -> _Outcome:
+        """One request to one host; unless `whole`, a file is left to be read. Errors are returned, not raised
+        inside an `except` block: httpx's hold the request, and must not ride along as context."""
         attempt = _Attempt(self)
         parts = {
             **parts,
@@ -289,28 +381,25 @@ class Transport:
         request = asked.request(parts)
         lane = self._least_busy_lane()
         lane.in_flight += 1
+        body, left_open = b"", False
         try:
-            async with asyncio.timeout(remaining):
+            async with asyncio.timeout(remaining), AsyncExitStack() as closing:
                 response = await lane.http.handle_async_request(request)
-                try:
-                    body = await _bounded_body(response)
-                finally:
-                    await response.aclose()
-        except UnknownOutcome as error:
-            return UnknownOutcome(error.reason)
-        except httpx.PoolTimeout:
-            return NotSent("busy")
-        except (TimeoutError, httpx.TimeoutException):
-            return UnknownOutcome("timeout") if attempt.sent else NotSent("connect_timeout")
-        except (httpx.TransportError, OSError) as error:
-            if attempt.sent:
-                return UnknownOutcome("cut")
-            return NotSent("untrusted" if _is_distrust(error) else "connect")
+                closing.push_async_callback(response.aclose)
+                if whole or response.status_code != _FILE_FOLLOWS:
+                    body = await reading.bounded_body(response, MAX_ANSWER_BYTES)
+                else:
+                    reading.check_encoding(response)
+                    closing.pop_all()
+                    left_open = True
+        except reading.FAILURES as error:
+            return reading.meaning(error, sent=attempt.sent)
         finally:
-            lane.in_flight -= 1
+            lane.in_flight -= not left_open
         elapsed_ms = round((self._monotonic() - started) * 1000)
         headers = MappingProxyType({name.lower(): value for name, value in response.headers.items()})
-        return RawAnswer(response.status_code, headers, body, elapsed_ms, asked.host)
+        answer = RawAnswer(response.status_code, headers, body, elapsed_ms, asked.host)
+        return _Opened(answer, response, lane) if left_open else answer
 
     def _least_busy_lane(self) -> _Lane:
         """The emptiest pool; the earliest among equals, so that few calls share few connections."""
@@ -351,35 +440,20 @@ def _public_context() -> ssl.SSLContext:
     return context
 
 
-async def _bounded_body(response: httpx.Response) -> bytes:
-    """The body as sent, at most MAX_ANSWER_BYTES of it. Raises UnknownOutcome beyond that."""
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnknownOutcome("encoded")
-    received = bytearray()
-    async for chunk in response.aiter_raw():
-        received += chunk
-        if len(received) > MAX_ANSWER_BYTES:
-            raise UnknownOutcome("oversized")
-    return bytes(received)
-
-
-def _is_distrust(error: BaseException) -> bool:
-    """Whether a certificate that did not check is what lies at the bottom of this."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
-
-
-def _calls_for_another_host(outcome: RawAnswer | WechatPayError, *, repeatable: bool) -> bool:
+def _calls_for_another_host(outcome: _Outcome, *, repeatable: bool) -> bool:
     if isinstance(outcome, RawAnswer):
         return repeatable and outcome.status >= 500 and not outcome.blames_caller
     return isinstance(outcome, NotSent)
 
 
-def _result(outcome: RawAnswer | WechatPayError | None) -> RawAnswer:
-    if isinstance(outcome, RawAnswer):
-        return outcome
-    raise outcome or NotSent("no host")
+def _result(outcome: _Outcome) -> RawAnswer:
+    if isinstance(outcome, WechatPayError):
+        raise outcome
+    return outcome.head if isinstance(outcome, _Opened) else outcome
+
+
+async def _no_pieces() -> AsyncIterator[bytes]:
+    """The file of an answer that has none."""
+    none: tuple[bytes, ...] = ()
+    for piece in none:
+        yield piece

@@ -26,6 +26,10 @@ V3 = (
     "RATELIMIT_EXCEEDED RATELIMIT_EXCEED FREQUENCY_LIMIT_EXCEED MCH_NOT_EXISTS MCHID_NOT_EXIST "
     "APPID_MCHID_NOT_MATCH NOT_FOUND"
 )
+BILLS = (
+    "SYSTEM_ERROR SERVICE_UNAVAILABLE SIGN_ERROR PARAM_ERROR INVALID_REQUEST NO_AUTH NOAUTH "
+    "FREQUENCY_LIMITED RATELIMIT_EXCEEDED RATELIMIT_EXCEED FREQUENCY_LIMIT_EXCEED"
+)
 CODES = {
     "unifiedorder": f"{COMMON} ORDERPAID ORDERCLOSED OUT_TRADE_NO_USED NOTENOUGH",
     "orderquery": f"{COMMON} ORDERNOTEXIST",
@@ -48,6 +52,13 @@ CODES = {
     "v3.refund_query": f"{V3} RESOURCE_NOT_EXISTS REFUNDNOTEXIST",
     "v3.certificates": f"{V3} RESOURCE_NOT_EXISTS",
     "v3.echo": V3,
+    "downloadbill": f"{COMMON} 20001 20002 20003 100 20100 20007",
+    "downloadfundflow": f"{COMMON} NO_BILL_EXIST BILL_CREATING",
+    **dict.fromkeys(
+        ("v3.tradebill", "v3.fundflowbill", "v3.sub_fundflowbill"),
+        f"{BILLS} NO_STATEMENT_EXIST STATEMENT_CREATING",
+    ),
+    "v3.billdownload": BILLS,
     "requestPayment": "ok cancel fail",
     "trade_state": " ".join(TradeState),
 }
@@ -151,6 +162,15 @@ def test_a_re_entry_with_other_values_is_not_a_final_refusal() -> None:
         ("v3.refund", "INVALID_REQUEST", "申请退款金额大于可退金额", "exceeds", "refused"),
         ("v3.refund", "FREQUENCY_LIMITED", "频率超限", "took this one on", "unknown"),
         ("v3.query", "FREQUENCY_LIMITED", "频率超限", "did not accept", "retry"),
+        ("downloadbill", "20001", "SIGN ERROR", "API v2 key", "refused"),
+        ("downloadbill", "20001", "invalid bill_date", "three months", "refused"),
+        ("downloadbill", "20001", "invalid bill_type", "faulty", "refused"),
+        ("downloadbill", "20002", "No Bill Exist", "Nothing was paid", "closed"),
+        ("downloadbill", "20002", "Bill Creating", "still making", "retry"),
+        ("v3.tradebill", "PARAM_ERROR", "bill_date 无效", "three months", "refused"),
+        ("v3.tradebill", "PARAM_ERROR", "sub_mchid 无效", "not this provider's", "refused"),
+        ("v3.tradebill", "SIGN_ERROR", "timestamp", "five minutes", "refused"),
+        ("v3.billdownload", "INVALID_REQUEST", "token", "no longer good", "retry"),
     ],
 )
 def test_what_wechat_says_beside_a_code_of_v3_is_recognised(

@@ -6,12 +6,11 @@ is handed on (wechatpay-v2 1.1; failure catalogue T2, C1, C2, G03-G05, G08, G13)
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from wechatpay.call import CallRecord, safe_message, time_told
-from wechatpay.credentials import Credentials
+from wechatpay.call import CallRecord, Stopwatch, answered, safe_message
+from wechatpay.credentials import Credentials, SignType, V2Key
 from wechatpay.errors import (
     BadAnswerSignature,
     EchoMismatch,
@@ -64,23 +63,17 @@ async def ask(line: Line, credentials: Credentials, question: Question) -> Answe
     """Send one signed request. Raises NotSent, UnknownOutcome, Refused, each with its `call`;
     InvalidRequest before anything was sent."""
     sent = {**question.fields, **credentials.identity()}
-    body = _signed_body(credentials, question.path, sent)
-    started = time.monotonic()
+    body = signed_body(question.path, sent, credentials.v2_key, credentials.sign_type)
+    watch = Stopwatch()
     record = question.record
     try:
         raw = await line.post_xml(
             question.path, body, deadline_s=question.deadline_s, repeatable=question.repeatable
         )
     except WechatPayError as error:
-        error.call = replace(record, elapsed_ms=round((time.monotonic() - started) * 1000))
+        error.call = watch.stop(record)
         raise
-    record = replace(
-        record,
-        http_status=raw.status,
-        elapsed_ms=raw.elapsed_ms,
-        request_id=safe_message(raw.headers.get("request-id", "")) or None,
-        server_time=time_told(raw.headers.get("date")),
-    )
+    record = answered(replace(record, elapsed_ms=raw.elapsed_ms), raw.status, raw.headers)
     try:
         fields = _readable(raw, question.max_elements)
         record = _with_codes(record, fields)
@@ -94,9 +87,10 @@ async def ask(line: Line, credentials: Credentials, question: Question) -> Answe
     return Answer(fields, record)
 
 
-def _signed_body(credentials: Credentials, path: str, fields: Mapping[str, str]) -> bytes:
+def signed_body(path: str, fields: Mapping[str, str], key: V2Key, sign_type: SignType) -> bytes:
+    """The body of one request. Raises InvalidRequest for what cannot be sent or signed."""
     try:
-        return envelope.build(signing.signed(path, fields, credentials.v2_key, credentials.sign_type))
+        return envelope.build(signing.signed(path, fields, key, sign_type))
     except envelope.UnsendableValue as error:
         raise InvalidRequest(
             error.field, "含有微信不接受的字符", "holds characters that WeChat does not take"

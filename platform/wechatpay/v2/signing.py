@@ -104,6 +104,15 @@ SIGN_POLICY: Mapping[str, SignPolicy] = MappingProxyType(
 """Endpoint path to what it takes. A path that is missing here cannot be signed for (C6 c)."""
 
 
+def accepted(path: str, preferred: SignType) -> SignType:
+    """The type to sign a request to this endpoint with: the preferred one, if it is taken there.
+
+    Raises KeyError for an endpoint without a policy.
+    """
+    types = SIGN_POLICY[path].types
+    return preferred if preferred in types else min(types)
+
+
 class SignTypeNotAllowed(ValueError):
     """The endpoint does not take the provider's signature type."""
 

@@ -6,14 +6,13 @@ Status, then for a success signature and identity echo; a refusal is unsigned by
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from wechatpay.call import CallRecord, safe_message, time_told
+from wechatpay.call import CallRecord, Stopwatch, answered, safe_message
 from wechatpay.credentials import V3Key
 from wechatpay.errors import BadAnswerSignature, EchoMismatch, Refused, UnknownOutcome, WechatPayError
 from wechatpay.explain import explain
@@ -92,7 +91,7 @@ async def ask(line: JsonLine, signer: Signer, question: Question) -> Answer:
 async def send(line: JsonLine, signer: Signer, question: Question) -> tuple[RawAnswer, CallRecord]:
     """Send one signed request; return a success that nobody has verified yet. Raises as `ask`."""
     body = b"" if question.body is None else document.build(question.body)
-    started = time.monotonic()
+    watch = Stopwatch()
     record = question.record
     try:
         raw = await line.send_json(
@@ -103,20 +102,11 @@ async def send(line: JsonLine, signer: Signer, question: Question) -> tuple[RawA
             headers=_headers(signer, question),
         )
     except WechatPayError as error:
-        error.call = replace(record, elapsed_ms=round((time.monotonic() - started) * 1000))
+        error.call = watch.stop(record)
         raise
-    record = replace(
-        record,
-        http_status=raw.status,
-        elapsed_ms=raw.elapsed_ms,
-        request_id=safe_message(raw.headers.get("request-id", "")) or None,
-        server_time=time_told(raw.headers.get("date")),
-    )
+    record = answered(replace(record, elapsed_ms=raw.elapsed_ms), raw.status, raw.headers)
     if raw.status not in {200, 204}:
-        refusal = _refusal(raw, question.operation)
-        words = safe_message(_message(raw)) or None
-        refusal.call = replace(record, err_code=raw.told_code, err_message=words)
-        raise refusal
+        raise refusal(raw, record)
     return raw, record
 
 
@@ -129,8 +119,15 @@ def _headers(signer: Signer, question: Question) -> dict[str, str]:
     return {"Wechatpay-Serial": key.serial}
 
 
+def refusal(raw: RawAnswer, record: CallRecord) -> WechatPayError:
+    """What an answer other than 200 and 204 means, with its record: only a readable refusal is one."""
+    outcome = _refusal(raw, record.operation)
+    words = safe_message(_message(raw)) or None
+    outcome.call = replace(record, err_code=raw.told_code, err_message=words)
+    return outcome
+
+
 def _refusal(raw: RawAnswer, operation: str) -> WechatPayError:
-    """What an answer other than 200 and 204 means: only a readable refusal is one."""
     code = raw.told_code
     if code is None:
         return UnknownOutcome(f"http_{raw.status}")

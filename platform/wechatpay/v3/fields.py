@@ -97,6 +97,13 @@ class Fields:
             raise self.bad(name)
         return Fen(value)
 
+    def number(self, name: str) -> int | None:
+        """A whole number, 0 or more, that is no amount."""
+        value = self._values.get(name)
+        if value is not None and (type(value) is not int or value < 0):
+            raise self.bad(name)
+        return value
+
     def moment(self, name: str) -> datetime | None:
         """A time of RFC 3339 with its offset, as UTC."""
         value = self.text(name)

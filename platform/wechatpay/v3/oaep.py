@@ -33,7 +33,16 @@ def encrypt(public_key: RSAPublicKey, text: str) -> str:
 
 def decrypt(private_key: RSAPrivateKey, ciphertext: str) -> str | None:
     """The text inside a base64 `ciphertext`; None for one that is not for this key."""
+    plain = opened(private_key, ciphertext)
     try:
-        return private_key.decrypt(base64.b64decode(ciphertext, validate=True), _PADDING).decode("utf-8")
+        return None if plain is None else plain.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def opened(private_key: RSAPrivateKey, ciphertext: str) -> bytes | None:
+    """The bytes inside a base64 `ciphertext`; None for one that is not for this key."""
+    try:
+        return private_key.decrypt(base64.b64decode(ciphertext, validate=True), _PADDING)
     except (binascii.Error, ValueError):
         return None
