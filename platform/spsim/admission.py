@@ -7,10 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from .certificates import same_certificate
 from .fields import Endpoint, Field
 from .ledger import Ledger
 from .registry import (
     Provider,
+    api_certificates,
     binding_kind,
     find_provider,
     find_sub_merchant,
@@ -70,9 +72,21 @@ def admit(ledger: Ledger, endpoint: Endpoint, method: str, body: bytes) -> Call:
     provider = _identify(ledger, params)
     sign_type = params.get("sign_type", "MD5")
     key = _check_signature(provider, params, sign_type)
-    _check_sub_merchant(ledger, provider, params)
+    _check_sub_merchant(ledger, endpoint, provider, params)
     _check_payer(ledger, params)
     return Call(endpoint, params, provider, key, sign_type)
+
+
+def check_certificate(ledger: Ledger, call: Call, shown: str | None) -> None:
+    """Check that the certificate the client showed is the caller's own, where the call needs one.
+
+    Raises Declined (wechatpay-v2 9, catalogue F09).
+    """
+    if not call.endpoint.certificate:
+        return
+    own = api_certificates(ledger, call.provider.mch_id)
+    if shown is None or not any(same_certificate(known.pem, shown) for known in own):
+        raise Declined("CERT_ERROR", "证书校验错误")
 
 
 def _read(body: bytes) -> dict[str, str]:
@@ -146,7 +160,9 @@ def _check_signature(provider: Provider, params: dict[str, str], sign_type: str)
     raise Refused("签名错误", f"checked as {sign_type}: {hint}")
 
 
-def _check_sub_merchant(ledger: Ledger, provider: Provider, params: dict[str, str]) -> None:
+def _check_sub_merchant(
+    ledger: Ledger, endpoint: Endpoint, provider: Provider, params: dict[str, str]
+) -> None:
     if not provider.has_sub_merchants:
         for name in ("sub_mch_id", "sub_appid", "sub_openid"):
             if name in params:
@@ -154,13 +170,15 @@ def _check_sub_merchant(ledger: Ledger, provider: Provider, params: dict[str, st
         return
     sub_mch_id = params.get("sub_mch_id")
     if sub_mch_id is None:
+        if endpoint.report:
+            return
         raise Refused("受理机构必须传入sub_mch_id")
     if sub_mch_id == provider.mch_id:
         raise Refused("子商户mchid不能与自身mchid相同")
     sub_merchant = find_sub_merchant(ledger, provider.mch_id, sub_mch_id)
     if sub_merchant is None:
         raise Refused("受理关系不存在")
-    if sub_merchant.wechat_status != "normal":
+    if sub_merchant.wechat_status != "normal" and not endpoint.report:
         raise Refused(_STATUS_MESSAGES[sub_merchant.wechat_status])
     sub_appid = params.get("sub_appid")
     if sub_appid is not None and binding_kind(ledger, provider.mch_id, sub_mch_id, sub_appid) is None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 from litestar import Litestar
 
+from .bills.calls import BillCalls
+from .bills.controls import BillControls
 from .certificates import Authority, ClientTrust
 from .clock import SimulatorClock, real_clock
 from .control_input import ControlRefused
@@ -25,6 +27,7 @@ from .onboarding import trust_registered
 from .phone import Phone
 from .refund_limits import RefundGate
 from .routes import (
+    bill_routes,
     control_routes,
     flood_routes,
     key_routes,
@@ -55,9 +58,11 @@ class Simulator:
         self.app = Litestar(
             route_handlers=[
                 *Gateway(world, faults, self._notifier, gate).handlers(),
+                *BillCalls(world, faults).handlers(),
                 V3Gateway(world, faults, self._notifier, endpoints.every(gate)).handler(),
                 *control_routes(controls),
                 *money_routes(money),
+                *bill_routes(BillControls(world)),
                 *flood_routes(Flooding(world, self._notifier, money)),
                 *key_routes(KeyControls(world, self.authority)),
                 *misconfiguration_routes(Misconfigurations(world), front),

@@ -67,6 +67,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from . import misconfigurations, money_controls, payer, reports
+from .bills import controls as bill_controls
 from .certificates import Authority, ClientTrust
 from .clock import wire_time
 from .control_input import (
@@ -96,6 +97,7 @@ from .world import World
 _DESCRIBED: Final = (
     __doc__,
     money_controls.__doc__,
+    bill_controls.__doc__,
     misconfigurations.__doc__,
     key_controls.__doc__,
     flood.__doc__,

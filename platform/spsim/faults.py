@@ -12,6 +12,8 @@ from typing import Final
 from .fields import (
     AUTHCODETOOPENID,
     CLOSEORDER,
+    DOWNLOADBILL,
+    DOWNLOADFUNDFLOW,
     MICROPAY,
     ORDERQUERY,
     REFUND,
@@ -60,6 +62,15 @@ _V3_KINDS: Final[dict[str, _Params]] = {
     "http_500": {"with_effect": bool},
 }
 _V3_PREPAY_KINDS: Final[dict[str, _Params]] = {**_V3_KINDS, "pay_before_answer": {"ms": int}}
+_BILL_KINDS: Final[dict[str, _Params]] = {**_TRANSPORT_KINDS, "error_with_effect": {"err_code": str}}
+_V3_FILE_KINDS: Final[dict[str, _Params]] = {
+    **_TRANSPORT_KINDS,
+    "error_without_effect": {"err_code": str, "status": int},
+    "error_with_effect": {"err_code": str, "status": int},
+    "http_429": {"with_effect": bool},
+    "http_500": {"with_effect": bool},
+}
+"""Bills carry no signature that could be wrong; what is wrong with a file, `POST /_sim/bills` says."""
 _EVERY_NOTIFY_KINDS: Final[dict[str, _Params]] = {
     "duplicate": {"n": int},
     "replay": {"n": int, "after_ms": int},
@@ -101,9 +112,12 @@ KINDS: Final[dict[str, dict[str, _Params]]] = {
     AUTHCODETOOPENID.path: _GATEWAY_KINDS,
     REFUND.path: {**_GATEWAY_KINDS, "settle_before_answer": {"ms": int}},
     REFUNDQUERY.path: _GATEWAY_KINDS,
+    DOWNLOADBILL.path: _BILL_KINDS,
+    DOWNLOADFUNDFLOW.path: _BILL_KINDS,
     **dict.fromkeys(paths.EVERY, _V3_KINDS),
     **dict.fromkeys(paths.EVERY_PREPAY, _V3_PREPAY_KINDS),
     paths.REFUNDS: {**_V3_KINDS, "settle_before_answer": {"ms": int}},
+    paths.BILL_FILE: _V3_FILE_KINDS,
     LOGIN: _TRANSPORT_KINDS,
     NOTIFY: _NOTIFY_KINDS,
     NOTIFY_REFUND: _NOTIFY_REFUND_KINDS,

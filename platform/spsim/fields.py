@@ -20,12 +20,14 @@ class Endpoint:
     """One POST path and every field it knows; any other field is refused.
 
     At least one of `one_of` must be sent. A call that needs a `certificate` is served on the TLS port only.
+    A `report` is about all sub-merchants unless it names one, and about one that may not collect too.
     """
 
     path: str
     fields: dict[str, Field]
     one_of: tuple[str, ...] = ()
     certificate: bool = False
+    report: bool = False
 
 
 COMMON: Final = {
@@ -151,6 +153,29 @@ REFUNDQUERY: Final = Endpoint(
     },
     ("refund_id", "out_refund_no", *_EITHER_NUMBER),
 )
+
+_BILL: Final = {
+    **COMMON,
+    "bill_date": Field("对账单日期", 8, required=True),
+    "tar_type": Field("压缩账单", 8),
+}
+
+DOWNLOADBILL: Final = Endpoint(
+    "/pay/downloadbill",
+    {**_BILL, "device_info": Field("设备号", 32), "bill_type": Field("账单类型", 16)},
+    report=True,
+)
+
+DOWNLOADFUNDFLOW: Final = Endpoint(
+    "/pay/downloadfundflow",
+    {
+        **{name: field for name, field in _BILL.items() if not name.startswith("sub_")},
+        "account_type": Field("资金账户类型", 16, required=True),
+    },
+    certificate=True,
+    report=True,
+)
+"""About the caller's own account: it names no sub-merchant (wechatpay-v2 4.9)."""
 
 REENTRY: Final = (
     "appid",

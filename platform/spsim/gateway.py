@@ -14,9 +14,8 @@ from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.types import Receive, Scope, Send
 
 from . import trades
-from .admission import Call, Declined, Refused, admit
+from .admission import Call, Declined, Refused, admit, check_certificate
 from .answers import Answer, declined, done, refusal
-from .certificates import same_certificate
 from .clock import http_date
 from .codes import authcodetoopenid
 from .faults import LOGIN, Fault, Faults
@@ -38,17 +37,13 @@ from .notifier import Notifier
 from .orders import closeorder, orderquery, unifiedorder
 from .refund_limits import RefundGate
 from .refunds import refund, refundquery
-from .registry import another_sub_merchant, api_certificates
-from .transport import Reply, dated, read_body, send_body
+from .registry import another_sub_merchant
+from .transport import NO_CERTIFICATE, Reply, dated, read_body, send_reply
 from .transport import client_certificate as shown_certificate
 from .wire import MAX_BODY
 from .world import World
 
 _Rule = Callable[[World, Call], dict[str, str]]
-_NO_CERTIFICATE: Final = (
-    b"<html><head><title>400 No required SSL certificate was sent</title></head>"
-    b"<body><center><h1>400 Bad Request</h1>No required SSL certificate was sent</center></body></html>"
-)
 _DEFAULT_ERROR: Final = "SYSTEMERROR"
 _TOO_FREQUENT: Final = "FREQUENCY_LIMITED"
 
@@ -103,7 +98,7 @@ class Gateway:
                 return
             received = _Received(str(scope.get("method", "")), body, shown_certificate(scope), fault)
             if endpoint.certificate and received.certificate is None:
-                await send_body(send, _NO_CERTIFICATE, status=400, content_type="text/html")
+                await send_reply(send, NO_CERTIFICATE)
                 return
             answer, reason = self._answer(endpoint, rule, received)
             _log.info("call", extra={"facts": _facts(endpoint.path, answer, reason, fault, started)})
@@ -127,7 +122,7 @@ class Gateway:
         except Refused as refused:
             return refusal(refused), refused.detail
         try:
-            self._check_certificate(call, received.certificate)
+            check_certificate(self.world.ledger, call, received.certificate)
             fields = self._apply(rule, call, received)
         except Refused as refused:
             return refusal(refused), refused.detail
@@ -139,14 +134,6 @@ class Gateway:
         if received.has("missing_answer_signature"):
             answer = replace(answer, no_sign=True)
         return answer, ""
-
-    def _check_certificate(self, call: Call, shown: str | None) -> None:
-        """Check that the certificate is the caller's own (wechatpay-v2 9, catalogue F09)."""
-        if not call.endpoint.certificate:
-            return
-        own = api_certificates(self.world.ledger, call.provider.mch_id)
-        if shown is None or not any(same_certificate(known.pem, shown) for known in own):
-            raise Declined("CERT_ERROR", "证书校验错误")
 
     def _apply(self, rule: _Rule, call: Call, received: _Received) -> dict[str, str]:
         """Apply the business rule, unless a fault keeps it from taking effect or hides that it did."""

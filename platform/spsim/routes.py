@@ -7,6 +7,7 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 
+from .bills.controls import BillControls
 from .control_input import ControlRefused, Document
 from .controls import Controls
 from .front import Front
@@ -139,6 +140,28 @@ def money_routes(money: MoneyControls) -> list[HTTPRouteHandler]:
         return money.set_limits(data)
 
     return [auth_codes, refunds, decide_refund, settlement, set_settlement, balances, limits, set_limits]
+
+
+def bill_routes(bills: BillControls) -> list[HTTPRouteHandler]:
+    """Return the routes of the controls of bills."""
+
+    @get("/_sim/bills")
+    async def described() -> Document:
+        return bills.describe()
+
+    @post("/_sim/bills", status_code=200)
+    async def change(data: JSONBody[Document]) -> Document:
+        return bills.change(data)
+
+    @post("/_sim/bills/differences", status_code=200)
+    async def plant(data: JSONBody[Document]) -> Document:
+        return bills.plant(data)
+
+    @delete("/_sim/bills/differences")
+    async def clear() -> None:
+        bills.clear()
+
+    return [described, change, plant, clear]
 
 
 def key_routes(keys: KeyControls) -> list[HTTPRouteHandler]:

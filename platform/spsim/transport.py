@@ -36,6 +36,15 @@ class Reply:
         return _start(self.status, [(name.encode(), value.encode()) for name, value in headers.items()])
 
 
+NO_CERTIFICATE: Final = Reply(
+    b"<html><head><title>400 No required SSL certificate was sent</title></head>"
+    b"<body><center><h1>400 Bad Request</h1>No required SSL certificate was sent</center></body></html>",
+    400,
+    "text/html",
+)
+"""What a path that needs a client certificate answers without one."""
+
+
 def client_certificate(scope: Scope) -> str | None:
     """Return the certificate that the client showed in PEM; None on a connection without one."""
     chain = (scope.get("extensions") or {}).get(TLS, {}).get("client_cert_chain")

@@ -1,9 +1,11 @@
 /* wechatpay-axios-plugin as a merchant's server: does what one JSON document on stdin asks, prints what came.
 
-`pays`: orders, pays, asks, closes and refunds at a simulator, and opens what was notified. `checks`: judges
-what another implementation signed and sealed, and signs and seals for it. */
+`pays`: orders, pays, asks, closes and refunds at a simulator, and opens what was notified. `bills`: gets and
+reads a day's trade bill. `checks`: judges what another implementation signed and sealed, and signs and seals
+for it. */
 'use strict';
 
+const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const { Wechatpay, Rsa, Aes, Formatter } = require('wechatpay-axios-plugin');
 
@@ -41,6 +43,8 @@ function merchant(asked) {
     close: (out_trade_no, body) => chain(`${number}/close`).post(body, { out_trade_no }),
     refund: (body) => chain(refunds).post(body),
     refunded: (out_refund_no, params) => chain(`${refunds}/{out_refund_no}`).get({ out_refund_no, params }),
+    bill: (bill_date) => chain('v3/bill/tradebill').get({ params: { bill_date } }),
+    file: (token) => chain('v3/billdownload/file').get({ params: { token }, responseType: 'arraybuffer' }),
   };
 }
 
@@ -98,6 +102,19 @@ async function pays(asked) {
   return told;
 }
 
+async function bills(asked) {
+  const client = merchant(asked);
+  const applied = (await client.bill(asked.day)).data;
+  const token = new URL(applied.download_url).searchParams.get('token');
+  const file = Buffer.from((await client.file(token)).data);
+  return {
+    applied,
+    sha1: createHash('sha1').update(file).digest('hex'),
+    bill: Formatter.castCsvBill(file),
+    empty: await client.bill(asked.emptyDay).catch(failure),
+  };
+}
+
 function checks(asked) {
   const theirs = Rsa.from(asked.publicKey, Rsa.KEY_TYPE_PUBLIC);
   const own = Rsa.from(asked.privateKey);
@@ -115,7 +132,7 @@ function checks(asked) {
 
 async function main() {
   const asked = JSON.parse(fs.readFileSync(0, 'utf8'));
-  process.stdout.write(JSON.stringify(asked.task === 'pays' ? await pays(asked) : checks(asked)));
+  process.stdout.write(JSON.stringify(await { pays, bills, checks }[asked.task](asked)));
 }
 
 main();

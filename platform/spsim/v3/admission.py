@@ -46,12 +46,16 @@ _SHOWN_MESSAGE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it came in; header names are lower-case, `target` is path and query as sent."""
+    """One request as it came in; header names are lower-case, `target` is path and query as sent.
+
+    `origin` is scheme and host, without a slash at the end.
+    """
 
     method: str
     target: str
     headers: dict[str, str]
     body: bytes
+    origin: str
 
     @property
     def path(self) -> str:
@@ -95,7 +99,14 @@ def admit(world: World, nonces: Nonces, endpoint: Endpoint, received: Received) 
     check_query(endpoint, query)
     body = _body(endpoint, received)
     request = Request(
-        endpoint, provider, certificate, received.headers.get("wechatpay-serial"), path, query, body
+        endpoint,
+        provider,
+        certificate,
+        received.headers.get("wechatpay-serial"),
+        path,
+        query,
+        body,
+        received.origin,
     )
     _check_caller(request)
     _open_sealed(world, request)

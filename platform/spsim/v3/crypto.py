@@ -74,6 +74,11 @@ def encrypt(api_v3_key: str, nonce: str, associated_data: str, text: str) -> str
     return base64.b64encode(sealed).decode()
 
 
+def encrypt_file(key: str, nonce: str, content: bytes) -> bytes:
+    """Encrypt a file with AES-256-GCM: the ciphertext with its tag, no associated data (wechatpay-v3 5.5)."""
+    return AESGCM(key.encode()).encrypt(nonce.encode(), content, b"")
+
+
 def seal(public_pem: str, text: str) -> str:
     """Encrypt a personal field for the owner of a key (RSA-OAEP, SHA-1), base64.
 

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from spsim.registry import ApiCertificate, Provider
+from spsim.transport import Reply
 from spsim.world import World
 
 from .failures import BODY, QUERY, URL, wrong_parameter
@@ -79,7 +80,8 @@ class Request:
     """A call that passed every check up to its schema.
 
     `certificate` is the API certificate that it was signed with, `wechatpay_serial` the key of WeChat that it
-    names, `opened` the plain texts of sealed fields by their JSON pointer.
+    names, `opened` the plain texts of sealed fields by their JSON pointer, `origin` the scheme and host that
+    the caller used.
     """
 
     endpoint: Endpoint
@@ -89,6 +91,7 @@ class Request:
     path: dict[str, str]
     query: dict[str, str]
     body: Document
+    origin: str
     opened: dict[str, str] = field(default_factory=dict, repr=False)
 
     def value(self, pointer: str) -> object:
@@ -113,8 +116,9 @@ class Request:
         return self.path.get(name) or self.query.get(name) or self.text(f"/{name}")
 
 
-Rule = Callable[[World, Request], Document | None]
-"""Does what was asked for: answers 200 with the document, 204 for None; raises Failed."""
+Rule = Callable[[World, Request], Document | Reply | None]
+"""Does what was asked for; raises Failed. A document is answered signed, None as a signed 204, a reply as it
+is."""
 
 
 @dataclass(frozen=True, slots=True)

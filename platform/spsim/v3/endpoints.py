@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from spsim.refund_limits import RefundGate
 
-from . import orders, refunds, security
+from . import bills, orders, refunds, security
 from .endpoint import Endpoint
 
 
 def every(gate: RefundGate) -> tuple[Endpoint, ...]:
     """Return the endpoints; `gate` counts the refund calls of both generations."""
-    return (*orders.ENDPOINTS, *refunds.endpoints(gate), *security.ENDPOINTS)
+    return (*orders.ENDPOINTS, *refunds.endpoints(gate), *security.ENDPOINTS, *bills.endpoints())

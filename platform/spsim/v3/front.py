@@ -76,11 +76,13 @@ class V3Gateway:
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
             started = time.monotonic()
             send = dated(send, http_date(self._world.clock.now_ms()))
+            headers = _headers(scope)
             received = Received(
                 str(scope.get("method", "")),
                 _target(scope),
-                _headers(scope),
+                headers,
                 await read_body(receive, MAX_BODY),
+                f"{scope.get('scheme', 'http')}://{headers.get('host', '')}",
             )
             found = [endpoint for endpoint in self._endpoints if endpoint.match(received.path) is not None]
             endpoint = next((known for known in found if known.method == received.method), None)
@@ -112,6 +114,8 @@ class V3Gateway:
             # The payment paths name no request when they do not know who asks (wechatpay-v3 1.8).
             traced = endpoint.agent or failure.status != 401
             return answers.failed(failure, traced=traced), None, f"{failure.code} {failure.log}".strip()
+        if isinstance(document, Reply):
+            return document, request, ""
         if fault is not None and fault.kind == "echo_other_order" and document is not None:
             document |= self._of_another_order(request, document)
         named = request.wechatpay_serial
@@ -121,7 +125,7 @@ class V3Gateway:
             return answers.failed(Failed(500, _DEFAULT_ERROR, "系统异常")), None, str(nothing)
         return reply, request, ""
 
-    def _apply(self, endpoint: Endpoint, request: Request, fault: Fault | None) -> Document | None:
+    def _apply(self, endpoint: Endpoint, request: Request, fault: Fault | None) -> Document | Reply | None:
         """Apply the rule, unless a fault keeps it from taking effect or hides that it did."""
         failure = None if fault is None else _failure(fault)
         if fault is None or failure is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Final
 
 from spsim import payments, refund_books, trades
@@ -244,7 +243,7 @@ def _family(
     def pay_path(
         method: str,
         template: str,
-        rule: Callable[[World, Request], Document | None],
+        rule: Rule,
         body: Object | Anything | None = None,
         query: _Numbers | None = None,
         path: _Numbers | None = None,

@@ -25,6 +25,10 @@ REFUND: Final = f"{REFUNDS}/{{out_refund_no}}"
 ABNORMAL_REFUND: Final = f"{REFUNDS}/{{refund_id}}/apply-abnormal-refund"
 CERTIFICATES: Final = "/v3/certificates"
 ECHO: Final = "/v3/security/echo"
+TRADE_BILL: Final = "/v3/bill/tradebill"
+FUND_BILL: Final = "/v3/bill/fundflowbill"
+SUB_MERCHANT_FUND_BILL: Final = "/v3/bill/sub-merchant-fundflowbill"
+BILL_FILE: Final = "/v3/billdownload/file"
 
 EVERY_PREPAY: Final = (*PREPAY.values(), *DIRECT_PREPAY.values())
 EVERY: Final = (
@@ -44,4 +48,7 @@ EVERY: Final = (
     ABNORMAL_REFUND,
     CERTIFICATES,
     ECHO,
+    TRADE_BILL,
+    FUND_BILL,
+    SUB_MERCHANT_FUND_BILL,
 )
