@@ -11,6 +11,7 @@ from typing import Any
 from litestar.testing import AsyncTestClient
 from sqlalchemy import select, update
 from tests.conftest import HeldClock
+from tests.support.one_site import served
 from tests.support.phone import Phone
 from tests.support.refund_desk import RefundDesk, build_desk
 from tests.support.shop import hire
@@ -19,7 +20,6 @@ from tests.support.till import Till
 from tests.support.visitor import PUBLIC_URL, Visitor, site_environment
 
 from spapp.accounts.models import Role
-from spapp.asgi import create_app
 from spapp.wiring import Services, build
 from spcore.audit.models import AuditRow
 from spcore.db.base import table_of
@@ -118,5 +118,5 @@ async def open_money_desk(till: Till, database_url: str, clock: HeldClock) -> As
         people[role] = await hire(till.database, clock.now(), role, name, till.scope.provider_id, tenant_id)
     settings = Settings.from_env(site_environment(database_url))
     services = _at_the_tills_wechat(build(settings, clock), till)
-    async with AsyncTestClient(create_app(settings, services), base_url=PUBLIC_URL) as client:
+    async with AsyncTestClient(served(services), base_url=PUBLIC_URL) as client:
         yield MoneyDesk(desk, Visitor(client), clock, people)

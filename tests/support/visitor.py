@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from httpx import Response
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
+from tests.support.one_site import served
 from tests.support.shop import PASSWORD
 
-from spapp.asgi import create_app
 from spapp.wiring import build
 from spcore.clock import Clock
 from spcore.settings import Settings
@@ -33,7 +33,7 @@ def site_environment(database_url: str, public_url: str = PUBLIC_URL) -> dict[st
 
 def site(database_url: str, clock: Clock, **variables: str) -> Litestar:
     settings = Settings.from_env(site_environment(database_url) | variables)
-    return create_app(settings, build(settings, clock))
+    return served(build(settings, clock))
 
 
 def without_address(text: str) -> str:

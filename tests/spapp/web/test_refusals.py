@@ -15,10 +15,10 @@ from sqlalchemy.exc import OperationalError
 from tests.conftest import HeldClock
 from tests.support.counting import counted
 from tests.support.databases import sqlite_url
+from tests.support.one_site import served
 from tests.support.shop import Shop, fill
 from tests.support.visitor import PUBLIC_URL, site_environment
 
-from spapp.asgi import create_app
 from spapp.refusals import journal
 from spapp.refusals.journal import OTHER, RefusalJournal
 from spapp.refusals.models import Refusal
@@ -45,7 +45,7 @@ def services(database_url: str, clock: HeldClock) -> Services:
 
 @pytest.fixture
 async def client(services: Services) -> AsyncIterator[AsyncTestClient[Litestar]]:
-    async with AsyncTestClient(create_app(services.settings, services), base_url=PUBLIC_URL) as opened:
+    async with AsyncTestClient(served(services), base_url=PUBLIC_URL) as opened:
         yield opened
 
 

@@ -10,10 +10,10 @@ from litestar import Litestar
 from litestar.testing import AsyncTestClient
 from tests.conftest import HeldClock
 from tests.support.databases import sqlite_url
+from tests.support.one_site import served
 from tests.support.visitor import SAME_ORIGIN, site_environment
 
 from spapp.accounts.people import People
-from spapp.asgi import create_app
 from spapp.wiring import build
 from spcore.audit.actor import SYSTEM
 from spcore.settings import Settings
@@ -29,7 +29,7 @@ async def browser(
     services = build(settings, clock)
     await services.people.create_admin(EMAIL, SYSTEM, password=PASSWORD)
     assert isinstance(services.people, People)
-    async with AsyncTestClient(create_app(settings, services), base_url=request.param) as client:
+    async with AsyncTestClient(served(services), base_url=request.param) as client:
         yield client
 
 
