@@ -17,6 +17,8 @@ down_revision = "0016"
 
 MOMENT = sa.DateTime(timezone=True)
 DUE = sa.text("next_at IS NOT NULL")
+DOWNLOADED = sa.text("state = 'downloaded'")
+WAITING = sa.text("state = 'waiting'")
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 OF_BILLS = ("bills", "bill_parts", "bill_lines", "fund_entries")
@@ -24,7 +26,7 @@ OF_RECONCILIATION = ("differences", "suspense", "daily_statements")
 NEVER_CHANGED = {
     "bills": ("provider_id", "tenant_id", "bill_date", "kind", "account", "sub_mch_id"),
     "differences": ("provider_id", "tenant_id", "bill_date", "kind", "mark"),
-    "suspense": ("provider_id", "tenant_id", "kind", "number"),
+    "suspense": ("provider_id", "tenant_id", "kind", "number", "reason"),
     "daily_statements": ("provider_id", "tenant_id", "bill_date"),
     "agreed_rates": ("provider_id", "tenant_id", "from_date"),
 }
@@ -144,6 +146,13 @@ def _bills() -> None:
         ),
     )
     op.create_index("ix_bills_bill_date", "bills", ["bill_date"])
+    op.create_index(
+        "ix_bills_downloaded",
+        "bills",
+        ["bill_date"],
+        postgresql_where=DOWNLOADED,
+        sqlite_where=DOWNLOADED,
+    )
     op.create_index(
         "ix_bills_next_at",
         "bills",
@@ -317,6 +326,7 @@ def _differences() -> None:
         postgresql_where=DUE,
         sqlite_where=DUE,
     )
+    op.create_index("ix_differences_updated_at", "differences", ["updated_at"])
     op.create_index("ix_differences_provider_id_state_id", "differences", ["provider_id", "state", "id"])
     op.create_index("ix_differences_state_id", "differences", ["state", "id"])
     op.create_index("ix_differences_tenant_id_order_id", "differences", ["tenant_id", "order_id"])
@@ -355,11 +365,17 @@ def _suspense() -> None:
         sa.ForeignKeyConstraint(
             ["tenant_id", "order_id"], ["orders.tenant_id", "orders.id"], name=op.f("fk_suspense_orders")
         ),
-        sa.PrimaryKeyConstraint("tenant_id", "kind", "number", name=op.f("pk_suspense")),
+        sa.PrimaryKeyConstraint("tenant_id", "kind", "number", "reason", name=op.f("pk_suspense")),
     )
     op.create_index(
-        "ix_suspense_provider_id_state_until_date", "suspense", ["provider_id", "state", "until_date"]
+        "ix_suspense_waiting",
+        "suspense",
+        ["provider_id", "until_date"],
+        postgresql_where=WAITING,
+        sqlite_where=WAITING,
     )
+    op.create_index("ix_suspense_provider_id_bill_date", "suspense", ["provider_id", "bill_date"])
+    op.create_index("ix_suspense_provider_id_ended_on", "suspense", ["provider_id", "ended_on"])
 
 
 def _daily_statements() -> None:

@@ -19,6 +19,7 @@ from wechatpay.bills import BillKind
 _STATES = ", ".join(f"'{state}'" for state in BillState)
 _KINDS = ", ".join(f"'{kind}'" for kind in BillKind)
 _DUE = "next_at IS NOT NULL"
+_DOWNLOADED = "state = 'downloaded'"
 
 
 class Bill(Model):
@@ -35,6 +36,7 @@ class Bill(Model):
         CheckConstraint("(sub_mch_id = '') = (tenant_id IS NULL)", name="sub_merchant_is_a_tenant"),
         Index("ix_bills_next_at", "next_at", postgresql_where=_DUE, sqlite_where=_DUE),
         Index("ix_bills_bill_date", "bill_date"),
+        Index("ix_bills_downloaded", "bill_date", postgresql_where=_DOWNLOADED, sqlite_where=_DOWNLOADED),
         Index("ix_bills_tenant_id_bill_date", "tenant_id", "bill_date"),
         {"info": TENANT_OWNED},
     )
