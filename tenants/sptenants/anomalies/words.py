@@ -71,6 +71,18 @@ _EXPLAINED: Mapping[AnomalyKind, tuple[Text, Text]] = {
             "Ask the merchant whether it still delivers: if not, refund; if so, resolve it.",
         ),
     ),
+    K.MISSING_THERE: (
+        Text(
+            "本平台记为已支付，微信的账单里没有这笔，查单也说没有付款；订单状态没有改动。",
+            "Our books have it as paid; it is missing in WeChat's bill and WeChat calls it unpaid. The order"
+            " was not changed.",
+        ),
+        Text(
+            "先停止发货，再凭商户单号到微信支付商户平台核对，并查看付款是凭哪条通知入账的；写明处理结果。",
+            "Hold the delivery, look the number up on WeChat Pay's merchant platform, see by which"
+            " notification it was booked, and note what was found.",
+        ),
+    ),
     K.SILENT_CALLBACK: (
         Text(
             "付款由查单确认，十分钟内没有收到微信的支付通知；订单不受影响。",

@@ -33,7 +33,7 @@ from sptenants.orders.evidence import Evidence, Verdict
 from sptenants.orders.heals import Wrong, record_heal
 from sptenants.orders.line import Case, GatewayPicker
 from sptenants.orders.models import Attempt, Order
-from sptenants.orders.numbering import made_at, order_of
+from sptenants.orders.numbering import is_ours, made_at, order_of
 from sptenants.orders.records import AttemptRecord, OrderRecord
 from sptenants.orders.states import AttemptState, OrderStatus
 from sptenants.orders.versions import signing_key
@@ -116,7 +116,7 @@ class Adoption:
         scope = TenantScope(provider.id, tenant.id)
         if (known := await self._known(scope, number)) is not None:
             return Adopted("known", known)
-        if not _is_ours(number):
+        if not is_ours(number.text):
             return Adopted("foreign")
         if not self._budget.take(provider.id):
             return Adopted("unclear")
@@ -330,15 +330,6 @@ def _act(order: OrderRecord, by: Actor, facts: RequestFacts | None) -> Act:
         request_id=facts.request_id if facts else None,
         peer=facts.peer if facts else None,
     )
-
-
-def _is_ours(number: OutTradeNo) -> bool:
-    """Whether the number has the shape of ours; others were made by another system (rule I1)."""
-    try:
-        made_at(number.text)
-    except ValueError:
-        return False
-    return True
 
 
 def _credentials(

@@ -35,6 +35,7 @@ class AnomalyKind(StrEnum):
     IDENTITY_MISMATCH = "identity_mismatch"
     DOUBLE_PAYMENT = "double_payment"
     LATE_PAYMENT = "late_payment"
+    MISSING_THERE = "missing_there"
     SILENT_CALLBACK = "silent_callback"
     UNKNOWN_ORDER = "unknown_order"
     REFUND_ABNORMAL = "refund_abnormal"
@@ -50,6 +51,7 @@ FLAGS = (
     AnomalyKind.IDENTITY_MISMATCH,
     AnomalyKind.AMOUNT_MISMATCH,
     AnomalyKind.DOUBLE_PAYMENT,
+    AnomalyKind.MISSING_THERE,
 )
 """Kinds that an order bears as its flag, the gravest last: they ask about the payment itself."""
 

@@ -31,6 +31,8 @@ class Wrong(StrEnum):
     """Paid at WeChat while our row was lost (B06, D09)."""
     LOST_REFUND_ANSWER = "lost_refund_answer"
     LOST_REFUND_NOTIFICATION = "lost_refund_notification"
+    LOST_REFUND = "lost_refund"
+    """A refund under a number of ours while our row was lost (D09)."""
     REFUND_OUTSIDE = "refund_outside"
     """A refund made at WeChat's own console (F10)."""
 

@@ -20,6 +20,15 @@ def made_at(number: str) -> datetime:
     return ULID.from_str(number).datetime
 
 
+def is_ours(number: str) -> bool:
+    """Whether an order's or a refund's number has the shape of ours; others were made by another system."""
+    try:
+        made_at(number)
+    except ValueError:
+        return False
+    return True
+
+
 def attach_of(tenant_id: str, order_id: str) -> str:
     """Return what is sent as `attach`: our own ids, for rebuilding a lost row, never for trust (C6 d)."""
     return f"{tenant_id}.{order_id}"

@@ -34,7 +34,10 @@ class OrderObject(msgspec.Struct, frozen=True, kw_only=True):
     refund_status: Annotated[str, Meta(description="none partial full", examples=["none"])]
     anomaly: Annotated[
         str | None,
-        Meta(description="late_payment double_payment amount_mismatch identity_mismatch", examples=[None]),
+        Meta(
+            description="late_payment double_payment amount_mismatch identity_mismatch missing_there",
+            examples=[None],
+        ),
     ]
     amount: Annotated[int, Meta(description="分", examples=[12800])]
     refunded_amount: Annotated[int, Meta(examples=[0])]

@@ -74,6 +74,7 @@ ANOMALY_WORDS = {
     "identity_mismatch": Text("身份不符", "identity differs"),
     "double_payment": Text("重复支付", "paid twice"),
     "late_payment": Text("关闭后到账", "paid after it was closed"),
+    "missing_there": Text("微信侧没有这笔付款", "WeChat does not have this payment"),
     "silent_callback": Text("通知未到", "no notification came"),
     "unknown_order": Text("订单缺失", "order not found here"),
     "refund_abnormal": Text("退款异常", "refund did not reach the payer"),
@@ -95,6 +96,7 @@ WRONG_WORDS = {
     "lost_refund_notification": Text(
         "退款通知未到，由查询确认", "no refund notification came; a query confirmed it"
     ),
+    "lost_refund": Text("退款缺失，已按微信侧记录补录", "refund missing here; rebuilt from WeChat's records"),
     "refund_outside": Text("在微信侧退款，已补录", "refunded at WeChat's own console; recorded here"),
 }
 _OUTCOME_OF: dict[str, Outcome] = {"paid": "ok", "pending": "wait", "failed": "bad"}

@@ -102,10 +102,16 @@ class RefundLine:
 
     async def query(self, case: RefundCase) -> FoundRefund:
         """Ask what became of the refund. Raises ProviderNotReady."""
-        credentials = await self._credentials(case.provider, case.attempt)
-        gateway = self._gateway(case.provider, case.attempt)
+        return await self.named(case.provider, case.attempt, OutRefundNo(case.refund.out_refund_no))
+
+    async def named(
+        self, provider: ProviderProfile, attempt: AttemptRecord, number: OutRefundNo
+    ) -> FoundRefund:
+        """The same by number alone, as the attempt's merchant: there may be no row of it here."""
+        credentials = await self._credentials(provider, attempt)
+        gateway = self._gateway(provider, attempt)
         try:
-            state = await gateway.query_refund(credentials, OutRefundNo(case.refund.out_refund_no))
+            state = await gateway.query_refund(credentials, number)
         except Refused as error:
             # Unsigned words decide nothing, not even that a refund is absent (R5).
             absent = error.code == _NONE_EXISTS and error.level == "result"

@@ -2,13 +2,14 @@
 
 Money truth wins (rule M5): such a refund becomes a row like any other, under the number it has there, as
 long as the sums hold (M4). Otherwise it is left to a person. API v2 lists the refunds of an order; v3 says
-only that there are some, and which ones by the notifications that it signs.
+only that there are some, and which ones by the notifications that it signs. A bill names those of both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 import structlog
 from sqlalchemy import and_, select
@@ -23,6 +24,7 @@ from sptenants.orders.budget import Budget
 from sptenants.orders.disputes import AnomalyKind, raise_anomaly, settle_anomaly
 from sptenants.orders.heals import Wrong, record_heal
 from sptenants.orders.models import AnomalyRow, Attempt
+from sptenants.orders.numbering import is_ours
 from sptenants.orders.records import AttemptRecord, OrderRecord
 from sptenants.orders.repository import insert_notes_of, scope_of
 from sptenants.orders.schedule import Jitter, random_jitter
@@ -33,6 +35,7 @@ from sptenants.refunds.records import RefundRecord
 from sptenants.refunds.repository import Payment
 from sptenants.refunds.states import Approval, Purpose, RefundStatus
 from wechatpay.gateway import TradeState
+from wechatpay.identifiers import OutRefundNo
 from wechatpay.refunds import VerifiedRefund
 
 LOOK_WITHIN = timedelta(days=30)
@@ -51,6 +54,18 @@ class Looked:
     """Numbers that WeChat has, known here or not; none by API v3, which lists none."""
     unnamed: bool = False
     """WeChat says that something was refunded, and nothing here explains it; v3 does not say what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What came of asking for one refund by its number.
+
+    `taken` now or `known` before; `absent` at WeChat, or of no payment that is known here; `differs`: it is
+    left to a person, `fields` says for what; `unclear`: no usable answer, ask again.
+    """
+
+    kind: Literal["taken", "known", "absent", "differs", "unclear"]
+    fields: tuple[str, ...] = ()
 
 
 class OutsideRefunds:
@@ -97,6 +112,46 @@ class OutsideRefunds:
                 session, scope, AnomalyKind.REFUND_OUTSIDE, payment.attempt.out_trade_no, now, note
             )
         return Looked(answered=True, found=tuple(state.out_refund_no.text for state in listing.refunds))
+
+    async def named(
+        self,
+        scope: TenantScope,
+        order_id: str,
+        out_trade_no: str,
+        out_refund_no: str,
+        accepted_at: datetime | None = None,
+    ) -> Named:
+        """Ask for one refund of the payment under `out_trade_no` and take it over unless it is known.
+
+        Whoever names the number, a bill or a person, is only a reason to ask; `accepted_at` is when it was
+        asked for at WeChat, if they know that. Works by both APIs. Raises ProviderNotReady.
+        """
+        async with self._database.read(scope) as session:
+            payment = await repository.payment_under(session, scope, order_id, out_trade_no)
+            known = await repository.numbers_of(session, scope, order_id)
+        if out_refund_no in known:
+            return Named("known")
+        if payment is None or payment.attempt is None or payment.order.transaction_id is None:
+            return Named("absent")
+        attempt = payment.attempt
+        found = await self._line.named(payment.provider, attempt, OutRefundNo(out_refund_no))
+        if found.state is None:
+            return Named("absent" if found.kind == "absent" else "unclear")
+        if found.state.out_trade_no.text != attempt.out_trade_no:
+            return Named("differs", ("out_trade_no",))
+        now = self._clock.now()
+        async with self._database.write(scope) as session:
+            order = await repository.lock_order(session, scope, order_id)
+            if out_refund_no in await repository.numbers_of(session, scope, order_id):
+                return Named("known")
+            await insert_notes_of(session, scope, order_id, now, [found.note])
+            if fields := await self._take_over(
+                session, payment, order, attempt, found.state, now, accepted_at=accepted_at
+            ):
+                return Named("differs", fields)
+            note = f"the bill names {out_refund_no}"
+            await settle_anomaly(session, scope, AnomalyKind.REFUND_OUTSIDE, attempt.out_trade_no, now, note)
+        return Named("taken")
 
     async def told(
         self, session: AsyncSession, order: OrderRecord, refund: VerifiedRefund, now: datetime
@@ -160,9 +215,10 @@ class OutsideRefunds:
         *,
         source: Source = "query",
         strange: tuple[str, ...] = (),
+        accepted_at: datetime | None = None,
     ) -> tuple[str, ...]:
         """Store one refund with its sums and its event; the fields that keep it from that, if any do."""
-        refund = _found_refund(payment, attempt, state, now)
+        refund = _found_refund(payment, attempt, state, now, accepted_at)
         differing = outcome.differing(refund, state)
         fields = [*strange, *(name for name in differing if name != "out_refund_no")]
         if refund.transaction_id != order.transaction_id:
@@ -195,22 +251,25 @@ class OutsideRefunds:
     async def _tell(
         self, session: AsyncSession, found: RefundRecord, refund: RefundRecord, now: datetime, *, queries: int
     ) -> None:
-        await raise_anomaly(
-            session,
-            refund.scope,
-            AnomalyKind.REFUND_OUTSIDE,
-            refund.out_refund_no,
-            now,
-            order_id=refund.order_id,
-            refund_id=refund.id,
-            facts={"amount": refund.amount.value, "status": refund.status.value},
-        )
+        """Write the repair down. A number of ours was lost by a restore (D09); any other is shown."""
+        ours = is_ours(refund.out_refund_no)
+        if not ours:
+            await raise_anomaly(
+                session,
+                refund.scope,
+                AnomalyKind.REFUND_OUTSIDE,
+                refund.out_refund_no,
+                now,
+                order_id=refund.order_id,
+                refund_id=refund.id,
+                facts={"amount": refund.amount.value, "status": refund.status.value},
+            )
         await record_heal(
             session,
             refund.scope,
             order_id=refund.order_id,
             refund_id=refund.id,
-            wrong=Wrong.REFUND_OUTSIDE,
+            wrong=Wrong.LOST_REFUND if ours else Wrong.REFUND_OUTSIDE,
             before="unknown",
             after=refund.status.value,
             since=refund.succeeded_at or found.created_at,
@@ -272,8 +331,13 @@ class OutsideWatch:
             return list(await session.scalars(query))
 
 
-def _found_refund(payment: Payment, attempt: AttemptRecord, state: Word, now: datetime) -> RefundRecord:
-    """Return the row of a refund that others made; nothing of it is ever sent."""
+def _found_refund(
+    payment: Payment, attempt: AttemptRecord, state: Word, now: datetime, accepted_at: datetime | None
+) -> RefundRecord:
+    """Return the row of a refund that others made; nothing of it is ever sent.
+
+    WeChat's answers do not say when it was accepted: its end is the nearest moment they know.
+    """
     order = payment.order
     return RefundRecord(
         id=new_id("rfd", now),
@@ -308,6 +372,6 @@ def _found_refund(payment: Payment, attempt: AttemptRecord, state: Word, now: da
         leased_until=None,
         created_at=now,
         updated_at=now,
-        accepted_at=now,
+        accepted_at=accepted_at or state.success_at or now,
         succeeded_at=None,
     )
