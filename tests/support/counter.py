@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from tests.support.refund_desk import build_desk
 from tests.support.till import MINI, Till
 
+from spapp.exports.statement_file import StatementFileController
 from spapp.web import problems
 from sptenants.anomalies.controller import AnomalyController, HealController
 from sptenants.anomalies.service import Anomalies
@@ -22,6 +23,8 @@ from sptenants.notify.echoes import Echoes
 from sptenants.orders.adoption_controller import AdoptionController
 from sptenants.orders.controller import OrderController
 from sptenants.orders.mini_controller import MiniOrderController
+from sptenants.reconciliation.controller import StatementController
+from sptenants.reconciliation.reader import DifferenceReader, StatementReader
 from sptenants.refunds.controller import OrderRefundController, RefundController
 from sptenants.registry.caller import Payer
 from sptenants.registry.door import Door
@@ -67,6 +70,8 @@ async def counter(till: Till) -> AsyncIterator[httpx.AsyncClient]:
             RefundController,
             AnomalyController,
             HealController,
+            StatementController,
+            StatementFileController,
             EventController,
             NotifyController,
         ],
@@ -79,6 +84,9 @@ async def counter(till: Till) -> AsyncIterator[httpx.AsyncClient]:
             "challenges": value(Challenges(till.vault)),
             "adoption": value(till.adoption),
             "anomalies": value(Anomalies(till.database, till.clock)),
+            "statement_reader": value(StatementReader(till.database)),
+            "difference_reader": value(DifferenceReader(till.database)),
+            "database": value(till.database),
             "refunds": value(desk.service),
             "refund_reader": value(desk.reader),
             "refund_notices": value(desk.notices),

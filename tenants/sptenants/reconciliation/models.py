@@ -24,6 +24,7 @@ _REASONS = ", ".join(f"'{reason}'" for reason in Suspended)
 _SUSPENSE_STATES = ", ".join(f"'{state}'" for state in SuspenseState)
 _STATEMENT_STATES = ", ".join(f"'{state}'" for state in StatementState)
 _DUE = "next_at IS NOT NULL"
+_WAITING = "state = 'waiting'"
 
 
 class Difference(Model):
@@ -44,6 +45,7 @@ class Difference(Model):
         Index("ix_differences_tenant_id_state_id", "tenant_id", "state", "id"),
         Index("ix_differences_state_id", "state", "id"),
         Index("ix_differences_tenant_id_order_id", "tenant_id", "order_id"),
+        Index("ix_differences_updated_at", "updated_at"),
         Index("ix_differences_next_at", "next_at", postgresql_where=_DUE, sqlite_where=_DUE),
         {"info": TENANT_OWNED},
     )
@@ -98,7 +100,15 @@ class Suspense(TenantOwned, Model):
         CheckConstraint(f"reason IN ({_REASONS})", name="reason"),
         CheckConstraint(f"state IN ({_SUSPENSE_STATES})", name="state"),
         CheckConstraint("(state = 'waiting') = (ended_at IS NULL)", name="ended_has_its_time"),
-        Index("ix_suspense_provider_id_state_until_date", "provider_id", "state", "until_date"),
+        Index(
+            "ix_suspense_waiting",
+            "provider_id",
+            "until_date",
+            postgresql_where=_WAITING,
+            sqlite_where=_WAITING,
+        ),
+        Index("ix_suspense_provider_id_bill_date", "provider_id", "bill_date"),
+        Index("ix_suspense_provider_id_ended_on", "provider_id", "ended_on"),
         {"info": TENANT_OWNED},
     )
 
@@ -111,7 +121,7 @@ class Suspense(TenantOwned, Model):
     """Whose bill should have had it."""
     until_date: Mapped[date]
     """The last bill that is waited for."""
-    reason: Mapped[str]
+    reason: Mapped[str] = mapped_column(primary_key=True)
     amount: Mapped[int]
     at: Mapped[datetime]
     """When it was paid or accepted, by our books."""

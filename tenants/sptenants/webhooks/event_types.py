@@ -14,6 +14,8 @@ EVENT_TYPES = (
     "refund.closed",
     "refund.abnormal",
     "profit_sharing.finished",
+    "bill.balanced",
+    "bill.different",
     "tenant.live",
     "tenant.suspended",
     "webhook.disabled",
