@@ -11,8 +11,10 @@ from spapp.console.analytics.controllers import AdminAnalytics
 from spapp.console.anomalies.controllers import AdminAnomalies, ConsoleAnomalies, MerchantAnomalies
 from spapp.console.api_keys.controllers import ConsoleKeys, MerchantKeys
 from spapp.console.audit_log.controllers import AdminAudit, ConsoleAuditLog
+from spapp.console.bills.controllers import AdminBills, ConsoleBills
 from spapp.console.bindings.controllers import ConsoleBindings
 from spapp.console.credentials.controllers import CredentialPages, KeyPages
+from spapp.console.differences.controllers import AdminDifferences, ConsoleDifferences
 from spapp.console.doctor.controllers import ConsoleDoctor
 from spapp.console.entry.controller import EntryController
 from spapp.console.entry.invitation_pages import InvitationPages
@@ -35,6 +37,7 @@ from spapp.console.routing.controllers import AdminRouting
 from spapp.console.saved_views.controllers import AdminViews, ConsoleViews, MerchantViews
 from spapp.console.search.controller import SearchPage
 from spapp.console.service_providers.controllers import AllTenantPages, ProviderPages
+from spapp.console.statements.controllers import ConsoleStatements, MerchantStatements
 from spapp.console.tenant_import.controllers import TenantImportPages
 from spapp.console.tenants.controllers import TenantPages
 from spapp.console.visits.controllers import VisitEnd, VisitPages
@@ -84,6 +87,12 @@ PAGE_HANDLERS: Sequence[ControllerRouterHandler] = (
     MerchantRefunds,
     ConsoleAnomalies,
     AdminAnomalies,
+    ConsoleBills,
+    AdminBills,
+    ConsoleDifferences,
+    AdminDifferences,
+    ConsoleStatements,
+    MerchantStatements,
     ConsoleNotifies,
     AdminNotifies,
     InspectorPages,

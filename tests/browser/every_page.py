@@ -83,6 +83,13 @@ def _states(served: Site) -> Iterator[Look]:
         ("key-retire", "platform-certificate/retire?version=1"),
     ):
         yield Look(name, owner, f"/console/credentials/{path}")
+    days, differences = shop.bills.days, shop.bills.differences
+    yield Look("bills-failed-day", owner, f"/console/bills/{days['failed']}")
+    yield Look("bills-none", owner, "/console/bills?from=2020-01-01&to=2020-01-02")
+    yield Look("difference-late", owner, f"/console/differences/{differences['late']}")
+    yield Look("difference-closed", owner, f"/console/differences/{differences['closed']}")
+    yield Look("differences-none", owner, "/console/differences?q=nothing")
+    yield Look("statement-long", owner, f"/console/tenants/{long}/statements/{days['balanced']}")
     yield Look("not-found", owner, "/console/orders/ord_nothing")
     yield Look("transactions-week", Role.PLATFORM_ADMIN, "/admin/transactions?range=7d")
     yield Look("merchant-orders-week", Role.MERCHANT_USER, "/m/orders?range=7d")

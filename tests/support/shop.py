@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import insert
 from tests.support.order_rows import order_rows
+from tests.support.shop_bills import ShopBills, add_bills
 from tests.support.shop_developers import add_developers
 from tests.support.shop_doctor import add as add_doctor
 from tests.support.shop_figures import add_figures
@@ -79,6 +80,8 @@ class Shop:
     persons: dict[str, str] = field(default_factory=dict)
     acts: dict[str, str] = field(default_factory=dict)
     """Ids of memberships, of their people and of audit rows, by what stands out."""
+    bills: ShopBills = field(default_factory=ShopBills)
+    """Days, bills and differences, by what stands out."""
 
 
 async def fill(database: Database, now: datetime, *, plain_orders: int = 45) -> Shop:
@@ -114,6 +117,8 @@ async def fill(database: Database, now: datetime, *, plain_orders: int = 45) -> 
     key = V2Key(1, KEY)
     shop.notifies = await add_notifies(database, shop.tenants, shop.orders, shop.now, key=key, gym=LONG_NAME)
     shop.notifies |= await add_notifies_v3(database, shop.tenants, shop.orders, shop.now)
+    seeds = shop.tenants, shop.orders, shop.refunds
+    shop.bills = await add_bills(database, *seeds, shop.now, gym=LONG_NAME, hostile=HOSTILE_NAME)
     return shop
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.support.shop import LONG_NAME, Shop
+from tests.support.shop_differences import STRANGE_NUMBER
 from tests.support.shop_keys import ENDED_SERIAL, OLD_SERIAL
 from tests.support.shop_onboarding import DRAFT
 
@@ -22,6 +23,7 @@ def of_provider(shop: Shop) -> tuple[Stop, ...]:
         ("/account/second-factor", "两步验证"),
         ("/console", "晨曦咖啡"),
         *_providers_money(shop),
+        *_providers_bills(shop),
         *_providers_tenants(shop),
         *_providers_developers(shop),
         *_providers_people(shop),
@@ -49,6 +51,29 @@ def _providers_money(shop: Shop) -> tuple[Stop, ...]:
         ("/console/views", "等我批准的退款"),
         ("/console/exports", "range=30d"),
         ("/console/exports/new?kind=orders&query=range%3Dall", "导出 CSV"),
+    )
+
+
+def _providers_bills(shop: Shop) -> tuple[Stop, ...]:
+    made, tenant, gym = shop.bills, shop.tenants["晨曦咖啡"].tenant_id, shop.tenants[LONG_NAME].tenant_id
+    day, failed = made.days["different"], made.days["failed"]
+    statements = f"/console/tenants/{tenant}/statements"
+    return (
+        ("/console/bills", "微信还在生成"),
+        ("/console/bills?state=failed&kind=trade&range=all", "哈希不一致"),
+        (f"/console/bills/{day}", STRANGE_NUMBER),
+        (f"/console/bills/{failed}", "不一致，已丢弃"),
+        (f"/console/bills/{day}/{made.bills['different']}/download", "交易时间"),
+        (
+            f"/console/differences?status=all&kind=missing_here&tenant={tenant}&range=7d",
+            "账单中的收款，我方没有",
+        ),
+        (f"/console/differences/{made.differences['late']}", "微信的通知"),
+        (f"/console/differences/{made.differences['stray']}", STRANGE_NUMBER),
+        (statements, "已对平"),
+        (f"{statements}/{day}", "核算过程"),
+        (f"{statements}/{day}/print", "晨曦咖啡"),
+        (f"/console/tenants/{gym}/statements/{made.days['balanced']}", "¥99,999,999.99"),
     )
 
 
@@ -135,7 +160,11 @@ def of_merchant(shop: Shop) -> tuple[Stop, ...]:
     """Return what the user of one tenant finds."""
     made = shop.developers["晨曦咖啡"]
     latest, hook = f"/m/orders/{shop.orders['latest']}", f"/m/webhooks/{made['endpoint']}"
+    day = shop.bills.days["different"]
     return (
+        ("/m/bills", "有差异"),
+        (f"/m/bills/{day}", "核算过程"),
+        (f"/m/bills/{day}/print", "晨曦咖啡"),
         ("/m", "晨曦咖啡"),
         ("/m/orders?range=all", LATTE),
         (latest, "收到微信支付通知"),
@@ -170,6 +199,10 @@ def of_platform(shop: Shop) -> tuple[Stop, ...]:
     clinic, other = "仁康门诊部", f"/admin/service-providers/{shop.providers[1].provider_id}"
     order = f"/admin/transactions/{shop.orders['other tenant']}"
     return (
+        ("/admin/bills", "汇通科技"),
+        (f"/admin/bills/{shop.bills.days['other provider']}", clinic),
+        ("/admin/differences", clinic),
+        (f"/admin/differences/{shop.bills.differences['other provider']}", clinic),
         ("/admin", "汇通科技"),
         ("/admin/analytics", "交易分析"),
         ("/admin/analytics?tab=notifies", "通知"),

@@ -35,7 +35,9 @@ class Shape(StrEnum):
     NUMBER = "number"
     """Digits, or digits and letters, that are no amount: order numbers, merchant numbers."""
     YUAN = "yuan"
-    """`Fen`, shown in yuan without separators."""
+    """`Fen`, or whole fen that may be below zero, shown in yuan without separators."""
+    FEE = "fee"
+    """Thousandths of a fen, shown in yuan with five decimals as bills write them."""
     COUNT = "count"
     MOMENT = "moment"
     """An aware moment, shown as `2026-11-21 14:32:08` of Shanghai."""
@@ -76,7 +78,7 @@ class CsvWriter:
             case datetime():
                 return f"{value.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
             case int():
-                return str(value)
+                return _yuan(value, _DECIMALS[shape]) if shape in _DECIMALS else str(value)
             case Text():
                 return safe(said(value, self._language))
         return f"`{value}" if shape is Shape.NUMBER else safe(value)
@@ -86,6 +88,14 @@ class CsvWriter:
         self._buffer.truncate()
         self._writer.writerow(cells)
         return self._buffer.getvalue().encode("utf-8", "replace")
+
+
+def _yuan(value: int, decimals: int) -> str:
+    yuan, rest = divmod(abs(value), 10**decimals)
+    return f"{'-' if value < 0 else ''}{yuan}.{rest:0{decimals}d}"
+
+
+_DECIMALS = {Shape.YUAN: 2, Shape.FEE: 5}
 
 
 def safe(text: str) -> str:

@@ -39,6 +39,12 @@ WEBHOOK_OVERDUE = Gauge(
     "wxsp_webhook_overdue_seconds", "How long the longest waiting delivery is overdue", registry=REGISTRY
 )
 OUTBOX_BACKLOG = Gauge("wxsp_outbox_backlog", "Events not handed on yet", registry=REGISTRY)
+BILLS = Gauge("wxsp_bills", "Bills of the last week by state", ["state"], registry=REGISTRY)
+BILL_DIFFERENCES = Gauge(
+    "wxsp_bill_differences",
+    "Open differences between bills and our books, ten thousand at most",
+    registry=REGISTRY,
+)
 CLOCK_SKEW = Gauge(
     "wxsp_clock_skew_seconds", "How far our clock is ahead of WeChat's, by its last answer", registry=REGISTRY
 )

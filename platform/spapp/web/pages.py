@@ -62,6 +62,17 @@ def money(amount: Fen) -> str:
     return f"¥{yuan:,}.{rest:02d}"
 
 
+def signed_money(fen: int) -> str:
+    """Return an amount that may be below zero: -1280 -> -¥12.80."""
+    return f"{'-' if fen < 0 else ''}{money(Fen(abs(fen)))}"
+
+
+def fee(millifen: int) -> str:
+    """Return thousandths of a fen with all five decimals, as bills write fees: 7680 -> ¥0.07680."""
+    yuan, rest = divmod(abs(millifen), 100_000)
+    return f"{'-' if millifen < 0 else ''}¥{yuan:,}.{rest:05d}"
+
+
 def percent(per_10000: int | None) -> str:
     """Return hundredths of a percent as `92.4%`, rounded half up; a dash for nothing."""
     if per_10000 is None:
@@ -147,6 +158,7 @@ def environment(language: Language) -> Environment:
         translations(language), newstyle=True
     )
     made.filters |= {
+        "fee": fee,
         "milliseconds": milliseconds,
         "money": money,
         "percent": percent,
@@ -156,6 +168,7 @@ def environment(language: Language) -> Environment:
         "mask_openid": mask_openid,
         "mask_mch_id": mask_mch_id,
         "short_appid": short_appid,
+        "signed_money": signed_money,
     }
 
     def speak(text: Text) -> str:

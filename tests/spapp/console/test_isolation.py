@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +16,7 @@ from litestar import Litestar
 from sqlalchemy import select
 from tests.conftest import HeldClock
 from tests.support import shop_prices
+from tests.support.foreign_things import CLINIC, Thing, bill_things
 from tests.support.shop import LONG_NAME, Shop
 from tests.support.visitor import Visitor, site
 
@@ -26,10 +26,10 @@ from spapp.web.guards import PAGE_AREAS, RouteFacts
 from spcore.db.engine import Database
 from spcore.db.scope import DoorScope, TenantScope
 from sptenants.orders.models import AnomalyRow, Order, TimelineEntry
+from sptenants.reconciliation.models import Difference
 from sptenants.refunds.models import Refund
 
 MISSING = "01JD3K8W7Q4M6X0B2T9V5H1CZN"
-CLINIC = "仁康门诊部"
 NAMES_NO_OBJECT = {
     "/admin/exports",
     "/admin/exports/file",
@@ -63,6 +63,8 @@ NAMES_NO_OBJECT = {
     "/admin",
     "/admin/analytics",
     "/admin/anomalies",
+    "/admin/bills",
+    "/admin/differences",
     "/admin/audit",
     "/admin/audit/check",
     "/admin/explain",
@@ -75,6 +77,8 @@ NAMES_NO_OBJECT = {
     "/admin/users/invite",
     "/console",
     "/console/anomalies",
+    "/console/bills",
+    "/console/differences",
     "/console/bindings",
     "/console/audit-log",
     "/console/doctor",
@@ -113,6 +117,7 @@ NAMES_NO_OBJECT = {
     "/m",
     "/m/account",
     "/m/anomalies",
+    "/m/bills",
     "/m/explain",
     "/m/kit",
     "/m/kit.zip",
@@ -132,6 +137,7 @@ READERS = {
 MEMBER_KEEPERS = {Role.PROVIDER_OWNER, Role.PROVIDER_OPERATOR}
 KEEPERS = {Role.PROVIDER_OWNER, Role.PROVIDER_OPERATOR}
 REFUNDERS = {Role.PROVIDER_OWNER, Role.PROVIDER_FINANCE}
+RECONCILERS = REFUNDERS
 ACTORS = {
     "/console/orders/{order_id}/sync": READERS["console"] - {Role.PROVIDER_VIEWER},
     "/console/orders/{order_id}/close": {Role.PROVIDER_OWNER, Role.PROVIDER_OPERATOR},
@@ -147,12 +153,18 @@ ACTORS = {
     "/console/notifies/{notification_id}/replay/apply": {Role.PROVIDER_OWNER, Role.PROVIDER_OPERATOR},
     "/console/anomalies/{anomaly_id}/resolve": READERS["console"] - {Role.PROVIDER_VIEWER},
     "/console/anomalies/{anomaly_id}/refund": REFUNDERS,
+    "/console/bills/{bill_day}/{bill_id}/fetch": RECONCILERS,
+    "/console/bills/{bill_day}/{bill_id}/download": RECONCILERS,
+    "/admin/bills/{bill_day}/{bill_id}/fetch": {Role.PLATFORM_ADMIN},
+    "/console/differences/{difference_id}/close": RECONCILERS,
+    "/console/differences/{difference_id}/ask": RECONCILERS,
     **{f"/console/bindings/{{binding_id}}/{act}": KEEPERS for act in ("check", "edit", "secret", "remove")},
     **{
         f"/console/tenants/{{tenant_id}}/onboard{step}": KEEPERS
         for step in ("", *(f"/{n}" for n in range(1, 8)), "/draft", "/tick", "/link", "/unlink")
     },
     "/console/tenants/{tenant_id}/settings": {Role.PROVIDER_OWNER},
+    "/console/tenants/{tenant_id}/rates": {Role.PROVIDER_OWNER, Role.PROVIDER_FINANCE},
     **{
         f"/console/tenants/{{tenant_id}}/{act}": KEEPERS
         for act in ("doctor", "go-live", "trials", "trials/{trial_id}/refund", "trials/{trial_id}/stop")
@@ -210,16 +222,6 @@ SHOWN_TO_ALL = {"/console/tenants/{tenant_id}/doctor", "/console/tenants/{tenant
 HOMES = {"provider": "/console/orders", "platform": "/admin/transactions", "merchant": "/m/orders"}
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """An object, and where it belongs: to the merchant user's own tenant, its neighbour, or elsewhere."""
-
-    where: str
-    id: str
-    parents: dict[str, str] = field(default_factory=dict)
-    """What the address names before it, by path parameter."""
-
-
 def things(shop: Shop) -> dict[str, tuple[Thing, ...]]:
     """Return the objects by the name of the path parameter that takes them."""
     orders, tenants, refunds, anomalies = shop.orders, shop.tenants, shop.refunds, shop.anomalies
@@ -268,6 +270,7 @@ def things(shop: Shop) -> dict[str, tuple[Thing, ...]]:
             Thing("other provider", anomalies["late_payment"]),
             Thing("nowhere", orders["latest"]),
         ),
+        **bill_things(shop),
         "order_id": (
             Thing("own", orders["latest"]),
             Thing("neighbour", orders["largest"]),
@@ -350,12 +353,14 @@ async def state_of(database: Database, scope: TenantScope) -> list[tuple[object,
     notes = select(TimelineEntry.order_id, TimelineEntry.kind, TimelineEntry.at).order_by(TimelineEntry.id)
     refunds = select(Refund.id, Refund.status, Refund.approval, Refund.updated_at).order_by(Refund.id)
     work = select(AnomalyRow.id, AnomalyRow.state, AnomalyRow.note).order_by(AnomalyRow.id)
+    differences = select(Difference.id, Difference.state, Difference.next_at).order_by(Difference.id)
     async with database.read(scope) as session:
         rows = [
             *(await session.execute(orders.where(Order.tenant_id == scope.tenant_id))),
             *(await session.execute(notes.where(TimelineEntry.tenant_id == scope.tenant_id))),
             *(await session.execute(refunds.where(Refund.tenant_id == scope.tenant_id))),
             *(await session.execute(work.where(AnomalyRow.tenant_id == scope.tenant_id))),
+            *(await session.execute(differences.where(Difference.tenant_id == scope.tenant_id))),
         ]
     return [tuple(row) for row in rows]
 

@@ -53,6 +53,8 @@ async def test_a_provider_walks_through_every_page(visitor: Visitor, shop: Shop)
         f"anomalies/{shop.anomalies['late_payment']}",
         f"notifies/{shop.notifies['of clinic']}",
         f"notifies/{shop.notifies['v3 of clinic']}",
+        f"bills/{shop.bills.days['other provider']}",
+        f"differences/{shop.bills.differences['other provider']}",
     ):
         assert (await visitor.get(f"/console/{foreign}")).status_code == 404
 

@@ -26,6 +26,6 @@ def test_every_page_is_on_the_tour(database_url: str, clock: HeldClock, shop: Sh
 
 
 def _is_at(path: str, page: str) -> bool:
-    """Whether the address is one of this page; what routes name are ids, a price's code, kinds of keys."""
-    named = r"(?:[a-z]+_[0-9A-Z]{26}|latte|[a-z0-9-]*(?:-key|certificate))"
+    """Whether the address is one of this page: routes name ids, days, a price's code, kinds of keys."""
+    named = r"(?:[a-z]+_[0-9A-Z]{26}|latte|[0-9]{4}-[0-9]{2}-[0-9]{2}|[a-z0-9-]*(?:-key|certificate))"
     return re.fullmatch(re.sub(r"\{\w+\}", named, page), path) is not None

@@ -75,8 +75,11 @@ class ListQuery:
     # --- what to read --------------------------------------------------------------------------------
 
     @property
-    def period(self) -> tuple[datetime | None, datetime | None]:
-        """Return the half-open span of time `[from, to)`, aware; None is open."""
+    def days(self) -> tuple[date | None, date | None]:
+        """Return the first and the last day in Beijing, both included; None is open."""
+        return self._days_meant()
+
+    def _days_meant(self) -> tuple[date | None, date | None]:
         today = self.now.astimezone(SHANGHAI).date()
         first, last = self.from_, self.to
         match self.effective_range:
@@ -88,6 +91,12 @@ class ListQuery:
                 first, last = today - 6 * DAY, today
             case "30d":
                 first, last = today - 29 * DAY, today
+        return first, last
+
+    @property
+    def period(self) -> tuple[datetime | None, datetime | None]:
+        """Return the half-open span of time `[from, to)`, aware; None is open."""
+        first, last = self._days_meant()  # a kind of list may have other `days`, made of its period
         return _midnight(first), _midnight(last + DAY if last else None)
 
     def as_facts(self) -> dict[str, str]:

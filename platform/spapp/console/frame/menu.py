@@ -51,6 +51,8 @@ _WORK = "alert-triangle", N_("需处理")
 _ORDERS = "receipt", N_("支付订单")
 _WEBHOOKS = "webhook", N_("Webhook")
 _API_KEYS = "key", N_("API 密钥")
+_BILLS = "file-invoice", N_("对账单")
+_DIFFERENCES = "git-compare", N_("对账差异")
 _API_DOCS = NavItem("/docs", "external-link", N_("接口文档"))
 
 CONSOLE = Area(
@@ -73,6 +75,8 @@ CONSOLE = Area(
                 NavItem("/console/orders", *_ORDERS),
                 NavItem("/console/refunds", *_REFUNDS),
                 NavItem("/console/notifies", "bell", N_("支付通知")),
+                NavItem("/console/bills", *_BILLS),
+                NavItem("/console/differences", *_DIFFERENCES),
                 NavItem("/console/anomalies", *_WORK),
             ),
         ),
@@ -108,6 +112,8 @@ ADMIN = Area(
                 NavItem("/admin/analytics", "chart-bar", N_("交易分析")),
                 NavItem("/admin/routing", "route", N_("路由与拒绝")),
                 NavItem("/admin/audit", "shield-check", N_("操作审计")),
+                NavItem("/admin/bills", *_BILLS),
+                NavItem("/admin/differences", *_DIFFERENCES),
                 NavItem("/admin/anomalies", *_WORK),
             ),
         ),
@@ -146,6 +152,7 @@ MERCHANT = Area(
             (
                 NavItem("/m/orders", *_ORDERS),
                 NavItem("/m/refunds", *_REFUNDS),
+                NavItem("/m/bills", *_BILLS),
                 NavItem("/m/prices", "tag", N_("商品价目")),
                 NavItem("/m/anomalies", *_WORK),
             ),

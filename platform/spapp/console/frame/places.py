@@ -28,6 +28,8 @@ MAY_RESOLVE = MAY_SYNC
 MAY_ONBOARD = (Role.PROVIDER_OWNER, Role.PROVIDER_OPERATOR)
 """Tenants, their bindings and webhooks, and sending again."""
 MAY_EXPORT = (Role.PROVIDER_OWNER, Role.PROVIDER_FINANCE)
+MAY_RECONCILE = (Role.PROVIDER_OWNER, Role.PROVIDER_FINANCE)
+"""Close differences, have bills fetched again, set agreed rates."""
 OWNERS = (Role.PROVIDER_OWNER,)
 """Keys and people."""
 
@@ -67,6 +69,8 @@ async def _provide_provider_place(
         export=staff.role in MAY_EXPORT,
         onboard=staff.role in MAY_ONBOARD,
         own=staff.role in OWNERS,
+        reconcile=staff.role in MAY_RECONCILE,
+        fetch_bills=staff.role in MAY_RECONCILE,
         refund_pages=True,
         tenant_page=True,
     )
@@ -91,7 +95,8 @@ async def _provide_platform_place(
     database: NamedDependency[Database],
     second_factors: NamedDependency[SecondFactors],
 ) -> Workplace:
-    rights = Rights(sees_provider=True, export=True, own=staff.role == Role.PLATFORM_ADMIN)
+    administers = staff.role == Role.PLATFORM_ADMIN
+    rights = Rights(sees_provider=True, export=True, own=administers, fetch_bills=administers)
     return Workplace(
         request,
         database,

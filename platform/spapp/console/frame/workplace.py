@@ -52,6 +52,9 @@ class Rights:
     """Keep tenants, bindings and webhooks, and send again."""
     own: bool = False
     """Keep keys and people."""
+    reconcile: bool = False
+    """Close differences, and have WeChat asked about them again."""
+    fetch_bills: bool = False
     refund_pages: bool = False
     tenant_page: bool = False
     sees_provider: bool = False

@@ -13,6 +13,7 @@ from litestar.params import SkipValidation
 
 from spapp.console.frame.forms import field
 from spapp.console.frame.workplace import PAGE_SIZE, Notice, Work, Workplace
+from spapp.console.orders.billed import billed
 from spapp.console.orders.figures import counted, figure_strip
 from spapp.console.orders.query import OrderQuery
 from spapp.console.orders.views import TIMELINE_FILTERS, OrderView, order_lines, tab_links
@@ -115,7 +116,8 @@ class OrderDesk:
         detail = await self.reader.detail(self.place.scope, order_id)
         refunds = await self.refunds.of_order(self.place.scope, order_id)
         sent = await deliveries_of(self.place.database, self.place.scope, detail.tenant.id, order_id)
-        return OrderView(self.place, detail, tuple(refunds), tuple(sent), said)
+        facts = await billed(self.place, detail.order, refunds)
+        return OrderView(self.place, detail, tuple(refunds), tuple(sent), said, facts)
 
     async def show_order(self, view: OrderView) -> Response[str]:
         """Answer with the part for the drawer when htmx asks, else with the whole page."""

@@ -21,6 +21,7 @@ from spapp.console.frame.words import (
     order_chips,
 )
 from spapp.console.frame.workplace import Notice, Rights, Workplace
+from spapp.console.orders.billed import BillFact
 from spapp.console.orders.figures import counted
 from spapp.console.orders.query import OrderQuery
 from spapp.console.orders.story import TimelineLine, as_text, timeline_lines
@@ -75,6 +76,11 @@ _ANOMALY_NOTES = {
     "double_payment": Text(
         "同一订单收到了第二笔微信支付。请确认后把多付的一笔退给付款用户。",
         "A second WeChat payment arrived for this order. Check it and give the payer the second one back.",
+    ),
+    "missing_there": Text(
+        "微信侧的账单里没有这笔付款，查单也说没有付款，订单状态没有改动。请先停止发货，凭商户单号到微信支付商户平台核对。",
+        "WeChat's bill does not have this payment, and WeChat calls the order unpaid; nothing was changed."
+        " Hold the delivery and look the number up on WeChat Pay's merchant platform.",
     ),
     "late_payment": Text(
         "订单关闭后才收到付款。请与商户确认继续履约，还是退款给付款用户。",
@@ -193,6 +199,8 @@ class OrderView:
     """Deliveries of its events to the merchant's server, newest first."""
     said: Notice | None = None
     """What an action that was just asked for came to."""
+    bills: tuple[BillFact, ...] = ()
+    """What WeChat's bills have of it; nothing of an order that was never paid."""
 
     @property
     def order(self) -> OrderRecord:

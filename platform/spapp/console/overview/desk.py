@@ -14,6 +14,7 @@ from spapp.console.frame.charts import Chart, daily_chart, most
 from spapp.console.frame.places import provider_scope
 from spapp.console.frame.workplace import Work, Workplace
 from spapp.console.overview.figures import Today, read_today, today_strip
+from spapp.console.overview.reconciled import Reconciled, reconciled
 from spapp.console.overview.steps import first_steps
 from spapp.console.overview.todo import todo_list
 from spapp.health import Health
@@ -25,6 +26,7 @@ from sptenants.analytics.ranking import provider_totals, tenant_ranking
 from sptenants.doctor.rows import Level
 from sptenants.doctor.service import Doctor
 from sptenants.orders.sums import DAY, by_day, day_of
+from sptenants.reconciliation.reader import DifferenceReader
 from sptenants.registry.models import Tenant
 
 DAYS_SHOWN = 14
@@ -40,6 +42,8 @@ class Overview:
     chart: Chart
     days: dict[Any, Any]
     waiting: Attention
+    open_differences: int
+    reconciled: Reconciled | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class OverviewDesk:
 
     async def read(self) -> Overview:
         place, cut = self.place, self.cut
+        open_differences = await DifferenceReader(place.database).open_count(place.scope)
+        yesterday = await reconciled(place)
         async with place.database.read(place.scope) as session:
             days = dict(await by_day(session, place.scope, cut.first, cut.last))
             return Overview(
@@ -61,6 +67,8 @@ class OverviewDesk:
                 chart=daily_chart(days),
                 days=days,
                 waiting=await attention(session, place.scope, place.now),
+                open_differences=open_differences,
+                reconciled=yesterday,
             )
 
     async def failing(self) -> int:
@@ -89,7 +97,8 @@ class OverviewDesk:
             is_stale=overview.today.is_stale(place.now),
             drawn=overview.chart,
             days=overview.days,
-            todo=todo_list(place, overview.waiting, failing),
+            reconciled=overview.reconciled,
+            todo=todo_list(place, overview.waiting, failing, overview.open_differences),
             **context,
         )
 

@@ -32,13 +32,16 @@ class Todo:
         return str(self.count) if self.count < MOST else f"{MOST - 1}+"
 
 
-def todo_list(place: Workplace, waiting: Attention, failing_tenants: int = 0) -> tuple[Todo, ...]:
+def todo_list(
+    place: Workplace, waiting: Attention, failing_tenants: int = 0, open_differences: int = 0
+) -> tuple[Todo, ...]:
     """Return one line for each kind of thing that waits. `failing_tenants` have a failed doctor row."""
     base = place.base
     in_platform = base == "/admin"
     webhooks = "/admin/jobs" if in_platform else f"{base}/webhooks"
     certificates = "/admin/certificates" if in_platform else f"{base}/credentials"
     doctor = "/admin/tenants" if in_platform else f"{base}/doctor"
+    differences = "/m/bills?state=different" if base == "/m" else f"{base}/differences"
     found: list[Todo] = [
         Todo(
             "bad",
@@ -56,6 +59,13 @@ def todo_list(place: Workplace, waiting: Attention, failing_tenants: int = 0) ->
                 f"{base}/anomalies?kind={kind.value}",
             )
             for kind in sorted(AnomalyKind, key=_severity)
+        ),
+        Todo(
+            "bad",
+            "git-compare",
+            Text("待处理的对账差异", "Open differences from WeChat's bills"),
+            open_differences,
+            differences,
         ),
         *(
             Todo(

@@ -8,13 +8,14 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 
 from spapp.console.api_keys.desk import key_desk
-from spapp.console.frame.places import CONSOLE, OWNERS, provider_place
+from spapp.console.frame.places import CONSOLE, MAY_RECONCILE, OWNERS, provider_place
 from spapp.console.tenants.desk import Tenants, tenant_desk
 from spapp.console.webhooks.desk import webhook_desk
 from sptenants.registry.access import access
 
 _ONE = "/{tenant_id:str}"
 _BY_OWNERS = access("console", *OWNERS)
+_BY_RECONCILERS = access("console", *MAY_RECONCILE)
 
 
 class TenantPages(Controller):
@@ -43,3 +44,7 @@ class TenantPages(Controller):
     @post(f"{_ONE}/settings", status_code=200, opt=_BY_OWNERS)
     async def change_settings(self, tenant_id: FromPath[str], tenant_desk: Tenants) -> Response[Any]:
         return await tenant_desk.change_settings(tenant_id)
+
+    @post(f"{_ONE}/rates", status_code=200, opt=_BY_RECONCILERS)
+    async def agree_rate(self, tenant_id: FromPath[str], tenant_desk: Tenants) -> Response[Any]:
+        return await tenant_desk.agree_rate(tenant_id)

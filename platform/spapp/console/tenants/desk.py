@@ -16,13 +16,13 @@ from spapp.console.frame.callers import provider_caller
 from spapp.console.frame.faults import faults_by_field
 from spapp.console.frame.places import provider_scope
 from spapp.console.frame.workplace import PAGE_SIZE, Work, Workplace, refused
-from spapp.console.tenants.form import MAX_REASON, MoveForm, SettingsForm
+from spapp.console.tenants.form import MAX_REASON, MoveForm, RateForm, SettingsForm
 from spapp.console.tenants.query import STATUSES, TABS, TenantQuery, TenantTab
 from spapp.console.tenants.trail import SHOWN, last_acts
 from spapp.console.tenants.views import TENANTS, Address, Part, TenantLine, TenantView
 from spapp.console.webhooks.desk import Hooks, WebhookDesk
 from spapp.web.i18n import N_
-from spcore.db.scope import ProviderScope
+from spcore.db.scope import ProviderScope, TenantScope
 from spcore.errors import DomainError, InvalidInput, NotFound
 from spcore.settings import Settings
 from sptenants.doctor.service import Doctor
@@ -30,7 +30,9 @@ from sptenants.onboarding.attention import failing_tenants
 from sptenants.onboarding.links import OnboardingLinks
 from sptenants.onboarding.service import Onboarding
 from sptenants.onboarding.tasks import tasks
+from sptenants.orders.sums import day_of
 from sptenants.orders.volumes import paid_since
+from sptenants.reconciliation.rates import AgreedRates
 from sptenants.registry.models import MAX_BINDINGS, MAX_DIRECTORIES
 from sptenants.registry.notify_paths import notify_urls
 from sptenants.registry.reader import TenantDetail, TenantFilter, TenantReader, TenantRow
@@ -51,6 +53,7 @@ class TenantDesk:
     doctor: Doctor
     webhooks: WebhookDesk
     keys: KeyDesk
+    agreed_rates: AgreedRates
     settings: Settings
 
     @property
@@ -148,6 +151,8 @@ class TenantDesk:
                     "addresses": _addresses(detail, self.settings.public_url),
                     "settings": view.settings or SettingsForm.of(detail),
                     "max_reason": MAX_REASON,
+                    "rates": await self.agreed_rates.history(self._tenant(view)),
+                    "today": day_of(self.place.now),
                 }
             case Part.WEBHOOKS:
                 return {"endpoints": await self.webhooks.of_tenant(tenant_id)}
@@ -202,6 +207,23 @@ class TenantDesk:
             return refused(await self.show_view(again), refusal)
         return Redirect(view.url, status_code=303)
 
+    async def agree_rate(self, tenant_id: str) -> Response[Any]:
+        """Agree upon a fee rate from a day on. Raises NotFound."""
+        view = await self.view(tenant_id)
+        form = RateForm.read(await self.place.request.form())
+        try:
+            day, rate = form.values()
+            await self.agreed_rates.set(
+                self._tenant(view), day, rate, self.place.staff.actor, self.place.facts
+            )
+        except DomainError as refusal:
+            again = replace(view, rate=replace(form, faults=faults_by_field(refusal)))
+            return refused(await self.show_view(again), refusal)
+        return Redirect(view.url, status_code=303)
+
+    def _tenant(self, view: TenantView) -> TenantScope:
+        return TenantScope(self.scope.provider_id, view.detail.tenant.id)
+
 
 Tenants = NamedDependency[SkipValidation[TenantDesk]]
 """How handlers ask for the desk; it was built by us, so nothing validates it."""
@@ -216,10 +238,20 @@ def _provide_tenant_desk(
     doctor: NamedDependency[Doctor],
     webhook_desk: Hooks,
     key_desk: Keys,
+    agreed_rates: NamedDependency[AgreedRates],
     settings: NamedDependency[SkipValidation[Settings]],
 ) -> TenantDesk:
     return TenantDesk(
-        place, tenant_reader, registry, onboarding, onboarding_links, doctor, webhook_desk, key_desk, settings
+        place,
+        tenant_reader,
+        registry,
+        onboarding,
+        onboarding_links,
+        doctor,
+        webhook_desk,
+        key_desk,
+        agreed_rates,
+        settings,
     )
 
 

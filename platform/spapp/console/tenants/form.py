@@ -1,17 +1,20 @@
-"""The forms of a tenant's page: its life, its limits and policies."""
+"""The forms of a tenant's page: its life, its limits and policies, its fee rate."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from spapp.console.frame.forms import field as text_of
 from spapp.web.i18n import N_
-from spcore.errors import Text
+from spcore.errors import Fault, InvalidInput, Text
+from sptenants.reconciliation.rates import rate_faults
 from sptenants.registry.caller import TenantProfile
 from sptenants.registry.reader import TenantDetail
 from sptenants.registry.rules import TenantStatus
+from wechatpay.bills import Rate
 
 MAX_REASON = 200
 
@@ -99,6 +102,7 @@ class SettingsForm:
     session_per_second: str
     merchant_refunds: bool
     refunds_double_payments: bool
+    own_bills: bool
     faults: Mapping[str, Text] = field(default_factory=dict)
 
     @classmethod
@@ -109,6 +113,7 @@ class SettingsForm:
             str(tenant.session_per_second),
             detail.merchant_refunds,
             detail.refunds_double_payments,
+            detail.own_bills,
         )
 
     @classmethod
@@ -118,6 +123,7 @@ class SettingsForm:
             session_per_second=text_of(form, "session_per_second").strip(),
             merchant_refunds=text_of(form, "merchant_refunds") == "yes",
             refunds_double_payments=text_of(form, "refunds_double_payments") == "yes",
+            own_bills=text_of(form, "own_bills") == "yes",
         )
 
     @property
@@ -128,7 +134,35 @@ class SettingsForm:
             "session_per_second": _whole(self.session_per_second),
             "merchant_refunds": self.merchant_refunds,
             "refunds_double_payments": self.refunds_double_payments,
+            "own_bills": self.own_bills,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class RateForm:
+    """A fee rate as people write it, and the day from which it holds."""
+
+    rate: str = ""
+    from_date: str = ""
+    faults: Mapping[str, Text] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, form: Any) -> RateForm:
+        return cls(text_of(form, "rate").strip(), text_of(form, "from_date").strip())
+
+    def values(self) -> tuple[date, Rate]:
+        """Return what was meant. Raises InvalidInput."""
+        faults = rate_faults(self.rate, "#/rate")
+        try:
+            day = date.fromisoformat(self.from_date)
+        except ValueError:
+            faults.append(Fault("#/from_date", "invalid_format", _DAY_RULE))
+        if faults:
+            raise InvalidInput(*faults)
+        return day, Rate.parse(self.rate)
+
+
+_DAY_RULE = Text("请选择日期，格式如 2026-11-21。", "Choose a day, written like 2026-11-21.")
 
 
 def _whole(typed: str) -> int:

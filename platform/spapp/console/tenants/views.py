@@ -10,7 +10,7 @@ from spapp.console.bindings.views import LEVEL, BindingLine
 from spapp.console.frame.words import TENANT, Chip
 from spapp.console.frame.workplace import Notice, Rights
 from spapp.console.onboarding.views import STEP_WORDS
-from spapp.console.tenants.form import Move, MoveForm, SettingsForm, moves_of
+from spapp.console.tenants.form import Move, MoveForm, RateForm, SettingsForm, moves_of
 from spapp.web.i18n import N_
 from spcore.errors import Text
 from sptenants.doctor.rows import DoctorReport, DoctorRow, Level
@@ -109,6 +109,7 @@ class TenantView:
     said: Notice | None = None
     move: MoveForm = field(default_factory=MoveForm)
     settings: SettingsForm | None = None
+    rate: RateForm = field(default_factory=RateForm)
 
     @property
     def detail(self) -> TenantDetail:
@@ -171,4 +172,4 @@ class TenantView:
 
     @property
     def form_faults(self) -> Mapping[str, Text]:
-        return self.move.faults or (self.settings.faults if self.settings else {})
+        return self.move.faults or self.rate.faults or (self.settings.faults if self.settings else {})

@@ -1,0 +1,1 @@
+"""Bills by day, in the areas of service provider and platform."""
