@@ -17,6 +17,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from spapp import startup
+from spapp.exports.statement_file import StatementFileController
 from spapp.flushing import Flushing
 from spapp.health import Health, healthz, metrics_page, readyz
 from spapp.page_routes import PAGE_HANDLERS
@@ -37,6 +38,7 @@ from sptenants.notify.controller import NotifyController
 from sptenants.orders.adoption_controller import AdoptionController
 from sptenants.orders.controller import OrderController
 from sptenants.orders.mini_controller import MiniOrderController
+from sptenants.reconciliation.controller import StatementController
 from sptenants.refunds.controller import OrderRefundController, RefundController
 from sptenants.registry.access import access
 from sptenants.registry.controller import TenantController
@@ -62,6 +64,8 @@ API_HANDLERS: Sequence[ControllerRouterHandler] = (
     DeliveryController,
     AnomalyController,
     HealController,
+    StatementController,
+    StatementFileController,
     TenantController,
     GoLiveController,
 )

@@ -21,7 +21,17 @@ from spapp.web import metrics
 from spcore.clock import Clock
 from spcore.providers.models import KeyKind
 from spcore.settings import Settings
-from wechatpay.breaker import Breaker, GuardedJsonLine, GuardedLine
+from wechatpay.bills import (
+    BillAsker,
+    BillGateway,
+    BillKind,
+    BillProblem,
+    BillUnavailable,
+    BillWanted,
+    Fetched,
+    Sink,
+)
+from wechatpay.breaker import Breaker, GuardedJsonLine, GuardedLine, GuardedStreamLine
 from wechatpay.credentials import ClientCertificate, Credentials, V3Key
 from wechatpay.errors import BadAnswerSignature, Refused, UnknownOutcome, WechatPayError
 from wechatpay.gateway import (
@@ -39,7 +49,9 @@ from wechatpay.gateway import (
 from wechatpay.identifiers import AuthCode, OutRefundNo, OutTradeNo
 from wechatpay.miniprogram import MiniProgramLogin
 from wechatpay.transport import JsonLine, Transport
+from wechatpay.v2.bills import V2Bills
 from wechatpay.v2.gateway import V2Gateway
+from wechatpay.v3.bills import V3Bills
 from wechatpay.v3.gateway import V3Gateway
 from wechatpay.v3.platform_keys import PUBLIC_KEY_PREFIX, PlatformKey
 
@@ -61,6 +73,8 @@ class _Held:
 
     gateways: Mapping[str, Gateway]
     """By API version; they share host, connections and breaker."""
+    bills: Mapping[str, BillGateway]
+    """The same for bills."""
     line: JsonLine
     transport: Transport
     secure: CertificateLines
@@ -94,6 +108,13 @@ class Gateways:
         Raises ValueError for an API version this release does not speak.
         """
         gateway = self._of(mode, provider_id).gateways.get(api_version)
+        if gateway is None:
+            raise ValueError(f"API {api_version} is not spoken by this release")
+        return gateway
+
+    def bills(self, mode: str, api_version: str, provider_id: str) -> BillGateway:
+        """Return what fetches one provider's bills. Raises ValueError as `of`."""
+        gateway = self._of(mode, provider_id).bills.get(api_version)
         if gateway is None:
             raise ValueError(f"API {api_version} is not spoken by this release")
         return gateway
@@ -140,11 +161,15 @@ class Gateways:
         v2 = V2Gateway(GuardedLine(transport, breaker), secure, plain_pages=not live)
         noted = partial(self._noted, provider_id)
         v3 = V3Gateway(line, now=self._clock.now, noted=noted, plain_pages=not live)
-        gateways = {
-            "v2": _Measured(v2, _V2_NAMES),
-            "v3": _Measured(v3, _V3_NAMES, partial(self._failed, provider_id)),
+        failed = partial(self._failed, provider_id)
+        gateways = {"v2": _Measured(v2, _V2_NAMES), "v3": _Measured(v3, _V3_NAMES, failed)}
+        files = GuardedStreamLine(transport, breaker)
+        v3_bills = V3Bills(line, files, transport.hosts, now=self._clock.now, noted=noted)
+        bills = {
+            "v2": _MeasuredBills(V2Bills(files, secure), _V2_BILLS),
+            "v3": _MeasuredBills(v3_bills, _V3_BILLS, failed),
         }
-        return _Held(gateways, line, transport, secure, breaker)
+        return _Held(gateways, bills, line, transport, secure, breaker)
 
     def _failed(self, provider_id: str, outcome: UnknownOutcome) -> None:
         if not isinstance(outcome, BadAnswerSignature) or outcome.fault != "unknown_serial":
@@ -256,6 +281,41 @@ class _Measured:
             raise
         except WechatPayError:
             result = "not_sent"
+            raise
+        finally:
+            metrics.WECHAT_CALLS.labels(api, result).inc()
+            metrics.WECHAT_DURATION.labels(api).observe(time.perf_counter() - started)
+
+
+_V2_BILLS = {BillKind.TRADE: "downloadbill", BillKind.FUND: "downloadfundflow"}
+_V3_BILLS = {BillKind.TRADE: "v3.tradebill", BillKind.FUND: "v3.fundflowbill"}
+_UNSETTLED = frozenset(
+    {BillProblem.UNREACHABLE, BillProblem.INCOMPLETE, BillProblem.HASH_MISMATCH, BillProblem.TOO_LARGE}
+)
+"""Problems with which WeChat said neither yes nor no."""
+
+
+class _MeasuredBills:
+    """Counts and times every bill, by operation and kind of outcome; the time is that of the whole file."""
+
+    def __init__(
+        self,
+        gateway: BillGateway,
+        names: Mapping[BillKind, str],
+        failed: Callable[[UnknownOutcome], None] = _nobody,
+    ) -> None:
+        self._gateway = gateway
+        self._names = names
+        self._failed = failed
+
+    async def fetch(self, asker: BillAsker, wanted: BillWanted, sink: Sink) -> Fetched:
+        started, result, api = time.perf_counter(), "ok", self._names[wanted.kind]
+        try:
+            return await self._gateway.fetch(asker, wanted, sink)
+        except BillUnavailable as unavailable:
+            result = "unknown" if unavailable.problem in _UNSETTLED else "refused"
+            if isinstance(unavailable.__cause__, UnknownOutcome):
+                self._failed(unavailable.__cause__)
             raise
         finally:
             metrics.WECHAT_CALLS.labels(api, result).inc()

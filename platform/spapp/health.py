@@ -19,6 +19,7 @@ from spapp.accounts.models import WorkerHeartbeat
 from spapp.migrations import head
 from spapp.web import metrics
 from spapp.wiring import Services
+from spcore.clock import Clock
 from spcore.db.engine import Database
 from spcore.db.scope import DoorScope, PlatformScope, ProviderScope
 from spcore.errors import NotFound
@@ -27,14 +28,20 @@ from spcore.providers.keys import key_context
 from spcore.providers.models import Provider, ProviderKey
 from spcore.settings import Settings
 from spcore.vault import VaultError
+from sptenants.bills.planning import yesterday
+from sptenants.bills.reader import Bookshelf
+from sptenants.bills.states import BillState
 from sptenants.notify.models import Notification
 from sptenants.orders.models import Order
 from sptenants.orders.states import OrderStatus
+from sptenants.reconciliation.reader import DifferenceReader
 from sptenants.registry.access import RequestFacts, access
 from sptenants.registry.errors import Unauthenticated
 from sptenants.webhooks.deliverer import Deliverer
 
 HEARTBEAT_STALE = timedelta(seconds=30)
+BILLS_COUNTED = timedelta(days=6)
+"""Bills of yesterday and of so many days before it are counted."""
 _KINDS = frozenset({"payment", "refund"})
 
 
@@ -126,6 +133,9 @@ async def metrics_page(
     database: NamedDependency[Database],
     deliverer: NamedDependency[Deliverer],
     health: NamedDependency[Health],
+    bookshelf: NamedDependency[Bookshelf],
+    difference_reader: NamedDependency[DifferenceReader],
+    clock: NamedDependency[Clock],
 ) -> Response[bytes]:
     """Figures of this web process, and of the database. Without a token set, for this machine only."""
     _require_reader(request, settings)
@@ -134,6 +144,11 @@ async def metrics_page(
     backlog = await deliverer.backlog()
     metrics.WEBHOOK_BACKLOG.set(backlog.unfinished)
     metrics.WEBHOOK_OVERDUE.set(backlog.overdue_s)
+    scope = PlatformScope("metrics")
+    states = await bookshelf.states(scope, yesterday(clock.now()) - BILLS_COUNTED)
+    for state in BillState:
+        metrics.BILLS.labels(state.value).set(states.get(state, 0))
+    metrics.BILL_DIFFERENCES.set(await difference_reader.open_count(scope))
     return Response(generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

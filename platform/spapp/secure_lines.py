@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
+import httpx
+
 from spcore.settings import Settings
-from wechatpay.breaker import Breaker, GuardedLine
+from wechatpay.breaker import Breaker, GuardedLine, GuardedStreamLine
 from wechatpay.credentials import ClientCertificate
 from wechatpay.errors import NotSent, WechatPayError
 from wechatpay.mutual_tls import present
-from wechatpay.transport import Line, RawAnswer, Transport
+from wechatpay.reading import Limits
+from wechatpay.transport import Line, RawAnswer, Streamed, StreamLine, Transport
 
 _CA_PATH = "/_sim/ca"
 _MAX_CA_BYTES = 64 * 1024
 
 
-class CertifiedLine(Line, Protocol):
+class CertifiedLine(Line, StreamLine, Protocol):
     """A line with connections of its own."""
 
     @property
@@ -49,13 +53,11 @@ class CertificateLines:
 
         Raises NotSent, or UnusableCertificate for a certificate that does not fit its key.
         """
-        if certificate not in self._held:
-            async with self._lock:
-                if certificate not in self._held:
-                    self._held[certificate] = await self._make(certificate)
-        line = self._held[certificate]
-        await self._close_replaced(certificate.version)
-        return GuardedLine(line, self.breaker)
+        return GuardedLine(await self._line(certificate), self.breaker)
+
+    async def streams_for_certificate(self, certificate: ClientCertificate) -> StreamLine:
+        """Return what brings files over the same connections. Raises as for_certificate."""
+        return GuardedStreamLine(await self._line(certificate), self.breaker)
 
     @property
     def connections_opened(self) -> int:
@@ -65,6 +67,15 @@ class CertificateLines:
     async def close(self) -> None:
         for certificate in list(self._held):
             await self._drop(certificate)
+
+    async def _line(self, certificate: ClientCertificate) -> CertifiedLine:
+        if certificate not in self._held:
+            async with self._lock:
+                if certificate not in self._held:
+                    self._held[certificate] = await self._make(certificate)
+        line = self._held[certificate]
+        await self._close_replaced(certificate.version)
+        return line
 
     async def _close_replaced(self, version: int) -> None:
         for certificate, line in list(self._held.items()):
@@ -191,6 +202,33 @@ class SimulatorLine:
                 raise
         renewed = await self.connect(distrusted=trusted)
         return await renewed.post_xml(path, body, deadline_s=deadline_s, repeatable=repeatable)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str],
+        auth: httpx.Auth | None = None,
+        limits: Limits = Limits(),  # noqa: B008 (immutable)
+    ) -> AsyncIterator[Streamed]:
+        """See StreamLine.stream. Asks once for the authority, as post_xml does."""
+        transport, trusted = await self.connect(), self._trusted
+        async with AsyncExitStack() as opened:
+            try:
+                answer = await opened.enter_async_context(
+                    transport.stream(method, target, body, headers=headers, auth=auth, limits=limits)
+                )
+            except NotSent as error:
+                if error.reason != "untrusted":
+                    raise
+                renewed = await self.connect(distrusted=trusted)
+                answer = await opened.enter_async_context(
+                    renewed.stream(method, target, body, headers=headers, auth=auth, limits=limits)
+                )
+            yield answer
 
     async def aclose(self) -> None:
         if self._transport is not None:

@@ -22,9 +22,11 @@ from spapp.accounts.visits import Visits
 from spapp.audit_watch import AuditWatch
 from spapp.console.analytics.export import AnalyticsExport
 from spapp.console.audit_log.export import AuditExport
+from spapp.console.differences.export import DifferenceExport
 from spapp.console.orders.export import OrderExport
 from spapp.console.refunds.export import RefundExport
 from spapp.console.saved_views.service import SavedViews
+from spapp.console.statements.export import BillLineExport
 from spapp.expiry_watch import ExpiryWatch
 from spapp.exports.service import Exports
 from spapp.exports.writing import Writing
@@ -53,6 +55,9 @@ from spcore.settings import Settings
 from spcore.vault import Vault
 from sptenants.anomalies.policy import DoublePaymentPolicy
 from sptenants.anomalies.service import Anomalies
+from sptenants.bills.line_pages import LinePages
+from sptenants.bills.reader import Bookshelf
+from sptenants.bills.service import Bills
 from sptenants.doctor.echo import EchoTest
 from sptenants.doctor.examination import Examiner
 from sptenants.doctor.loop import SelfTest
@@ -82,6 +87,12 @@ from sptenants.orders.service import OrderService
 from sptenants.orders.summing import Summing
 from sptenants.prices.editing import PriceEditing
 from sptenants.prices.service import Prices
+from sptenants.reconciliation.closing import Differences
+from sptenants.reconciliation.comparing import Comparing
+from sptenants.reconciliation.healing import DifferenceHealing
+from sptenants.reconciliation.rates import AgreedRates
+from sptenants.reconciliation.reader import DifferenceReader, StatementReader
+from sptenants.reconciliation.statements import Statements
 from sptenants.refunds.healing import RefundHealing
 from sptenants.refunds.outside import OutsideWatch
 from sptenants.refunds.reader import RefundReader
@@ -148,6 +159,7 @@ class Services:
     refund_reader: RefundReader
     refund_healing: RefundHealing
     outside_watch: OutsideWatch
+    difference_healing: DifferenceHealing
     notify: NotifyService
     refund_notices: RefundNotices
     echoes: Echoes
@@ -163,6 +175,14 @@ class Services:
     golive: GoLive
     anomalies: Anomalies
     double_payments: DoublePaymentPolicy
+    bills: Bills
+    bookshelf: Bookshelf
+    line_pages: LinePages
+    differences: Differences
+    difference_reader: DifferenceReader
+    statement_reader: StatementReader
+    statements: Statements
+    agreed_rates: AgreedRates
     healing: Healing
     summing: Summing
     webhooks: Webhooks
@@ -219,8 +239,17 @@ def build(
     budget = Budget(clock)
     order_reader, refund_reader = OrderReader(database, clock), RefundReader(database)
     tenant_reader, audit_reader = TenantReader(database), AuditReader(database)
-    kinds = OrderExport(order_reader), RefundExport(refund_reader), AnalyticsExport(database)
-    exports = Exports(database, clock, (*kinds, AuditExport(audit_reader)))
+    bookshelf, line_pages = Bookshelf(database), LinePages(database)
+    difference_reader = DifferenceReader(database)
+    kinds = (
+        OrderExport(order_reader),
+        RefundExport(refund_reader),
+        AnalyticsExport(database),
+        AuditExport(audit_reader),
+        BillLineExport(bookshelf, line_pages),
+        DifferenceExport(difference_reader),
+    )
+    exports = Exports(database, clock, kinds)
     adoption = Adoption(database, clock, keyring, gateways, budget)
     refunds = RefundService(database, clock, keyring, gateways, public_url=settings.public_url)
     watch = Watch(key_uses.note, metrics.observe_key_met, metrics.observe_refused_notification)
@@ -279,6 +308,9 @@ def build(
         refund_reader=refund_reader,
         refund_healing=RefundHealing(database, clock, keyring, gateways, budget=budget),
         outside_watch=OutsideWatch(database, clock, refunds.outside, budget),
+        difference_healing=DifferenceHealing(
+            database, clock, keyring, gateways, adoption, refunds.outside, budget=budget
+        ),
         notify=notify,
         refund_notices=refund_notices,
         echoes=Echoes(database, clock, door, notify),
@@ -294,6 +326,14 @@ def build(
         golive=GoLive(database, vault, clock, doctor, trials, tenant_reader),
         anomalies=Anomalies(database, clock),
         double_payments=DoublePaymentPolicy(database, refunds),
+        bills=Bills(database, clock, keyring, gateways, Comparing(database, clock).run),
+        bookshelf=bookshelf,
+        line_pages=line_pages,
+        differences=Differences(database, clock),
+        difference_reader=difference_reader,
+        statement_reader=StatementReader(database),
+        statements=Statements(database, clock),
+        agreed_rates=AgreedRates(database, clock),
         healing=Healing(database, clock, keyring, gateways, budget=budget),
         summing=Summing(database, clock),
         webhooks=Webhooks(database, vault, clock, webhook_reader, own_host=own_host),
@@ -348,16 +388,21 @@ def dependencies(services: Services) -> Mapping[str, Provide]:
     names = (
         "accounts",
         "adoption",
+        "agreed_rates",
         "anomalies",
         "api_keys",
         "api_versions",
         "audit_reader",
         "audit_watch",
+        "bills",
         "binding_reader",
+        "bookshelf",
         "challenges",
         "clock",
         "database",
         "deliverer",
+        "difference_reader",
+        "differences",
         "directory",
         "doctor",
         "door",
@@ -371,6 +416,7 @@ def dependencies(services: Services) -> Mapping[str, Provide]:
         "platform_certificates",
         "kits",
         "limits",
+        "line_pages",
         "members",
         "notice_board",
         "notify",
@@ -398,16 +444,17 @@ def dependencies(services: Services) -> Mapping[str, Provide]:
         "service_providers",
         "sessions",
         "settings",
+        "statement_reader",
         "tenant_import",
         "tenant_reader",
         "visits",
         "webhook_reader",
         "webhooks",
     )
-    provided = {name: _the(getattr(services, name)) for name in names}
+    provided = {name: _of(services, name) for name in names}
     return provided | {
         # `cookies` is one of the names the framework keeps for itself.
-        "browser_cookies": _the(services.cookies),
+        "browser_cookies": _of(services, "cookies"),
         "caller": Provide(provide_limited_caller),
         "provider_caller": Provide(provide_limited_provider_caller),
         "payer": Provide(provide_payer),
@@ -432,8 +479,8 @@ class _Fixed(Provide):
     __hash__ = object.__hash__
 
 
-def _the(service: Any) -> Provide:
+def _of(services: Services, name: str) -> Provide:
     def provide() -> Any:
-        return service
+        return getattr(services, name)
 
     return _Fixed(provide, sync_to_thread=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from structlog.testing import capture_logs
 from tests.support import v3_counterpart as v3
+from tests.support.bill_texts import FUND_SAMPLE
 from tests.support.certificates import client_certificate, private_pem, rsa_key
 from tests.support.loopback import Loopback, Received, http, loopback
 from tests.support.tls import ServerIdentity, server_identity
@@ -28,13 +29,14 @@ from spapp.web import metrics
 from spcore.clock import Clock, SystemClock
 from spcore.providers.models import KeyKind
 from spcore.settings import Settings
+from wechatpay.bills import Account, BillAsker, BillKind, BillUnavailable, BillWanted
 from wechatpay.breaker import FAILURES_TO_OPEN
-from wechatpay.credentials import ClientCertificate, PartnerCredentials
+from wechatpay.credentials import ClientCertificate, PartnerCredentials, SignType
 from wechatpay.errors import NotSent, Refused, UnknownOutcome
 from wechatpay.gateway import NewRefund, RefundAccepted
 from wechatpay.identifiers import MchId, OutRefundNo, TransactionId
 from wechatpay.money import Fen
-from wechatpay.transport import RawAnswer
+from wechatpay.transport import RawAnswer, Streamed
 from wechatpay.v3 import certificates
 
 ONE, OTHER = client_certificate("1900000109"), client_certificate("1900000110")
@@ -189,6 +191,9 @@ class SlowLine:
     async def post_xml(self, *_args: object, **_options: object) -> RawAnswer:
         raise AssertionError("nothing is sent")
 
+    def stream(self, *_args: object, **_options: object) -> AbstractAsyncContextManager[Streamed]:
+        raise AssertionError("nothing is sent")
+
     async def aclose(self) -> None:
         self.closed += 1
         await asyncio.sleep(0)
@@ -236,6 +241,25 @@ async def test_G11_a_test_provider_trusts_the_simulator_s_authority_and_no_other
     assert failure.value.call is not None
     assert world.shown == []
     assert world.ca_asked == 2
+
+
+async def test_a_file_finds_a_simulator_with_a_new_authority_as_well(world: World) -> None:
+    world.former = [server_identity(world.folder, "former").ca_pem.encode()]
+    world.counterpart.raw = http(FUND_SAMPLE)
+    wanted = BillWanted(date(2026, 11, 21), BillKind.FUND, Account.BASIC)
+    asker = BillAsker(MchId("1900000109"), partner().appid, partner().key, SignType.HMAC_SHA256, ONE)
+    text = bytearray()
+
+    async def sink(piece: bytes) -> None:
+        text.extend(piece)
+
+    gateways = world.gateways()
+    for _ in range(2):
+        text.clear()
+        await gateways.bills("test", "v2", "prv_1").fetch(asker, wanted, sink)
+        assert bytes(text) == FUND_SAMPLE
+    assert world.shown == [of(ONE)] * 2
+    assert (world.ca_asked, world.plain.connections) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -426,3 +450,21 @@ async def test_every_call_is_counted_by_operation(world: World) -> None:
     await gateway.reverse(partner(), ONE, NUMBER)
     for api in ("refund", "refundquery", "reverse"):
         assert metrics.WECHAT_CALLS.labels(api, "ok")._value.get() >= 1
+
+
+async def test_K03_a_bill_s_address_by_an_unknown_certificate_is_told_as_well(world: World) -> None:
+    wechat = v3.V3Counterpart()
+    told: list[str] = []
+    wanted = BillWanted(date(2026, 11, 20), BillKind.TRADE)
+    who = v3.partner(v3.PUBLIC_KEY_ID)
+    async with loopback(wechat) as host:
+        gateways = world.gateways(FrozenClock(), WXSP_SIMULATOR_URL=host.url)
+        gateways.on_unknown_certificate = told.append
+        wechat.headers = {"wechatpay-serial": v3.CERTIFICATE_SERIAL}
+        asker = BillAsker(who.mch_id, who.appid, who.key, SignType.HMAC_SHA256)
+        with pytest.raises(BillUnavailable):
+            await gateways.bills("test", "v3", "prv_1").fetch(asker, wanted, nowhere)
+    assert told == ["prv_1"]
+
+
+async def nowhere(_piece: bytes) -> None: ...

@@ -130,6 +130,8 @@ async def test_figures_bear_the_agreed_names_and_no_identity(tmp_path: Path, clo
         'wxsp_orders_total{status="paid"} 0.0',
         "wxsp_unknown_orders 0.0",
         "wxsp_outbox_backlog 0.0",
+        'wxsp_bills{state="failed"} 0.0',
+        "wxsp_bill_differences 0.0",
         "wxsp_open_breakers 0.0",
         "# TYPE wxsp_wechat_calls_total counter",
     ):

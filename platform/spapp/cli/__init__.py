@@ -18,6 +18,7 @@ _COMMANDS = {
     "doctor": ("spapp.cli.doctor:doctor", "接入体检 the preflight rows; exit 1 on any failed row"),
     "audit": ("spapp.cli.audit:audit", "操作日志 the audit log: verify"),
     "ledger": ("spapp.cli.ledger:ledger", "订单流水 orders and refunds: export"),
+    "bill": ("spapp.cli.bill:bill", "对账单 bills of one day: fetch and compare"),
     "order": ("spapp.cli.order:order", "订单 one order: sync, adopt"),
     "notify": ("spapp.cli.notify:notify", "支付通知 one notification: replay"),
     "inspect": ("spapp.cli.inspect:inspect", "签名检查 what is wrong with a signature"),

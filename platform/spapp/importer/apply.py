@@ -31,6 +31,7 @@ from spcore.db.scope import ImportScope, TenantScope
 from spcore.errors import Fault, InvalidInput, Text
 from spcore.vault import Vault
 from sptenants.prices import service as prices
+from sptenants.reconciliation.rates import put_from_today
 from sptenants.registry import api_keys, binding_changes, tenants
 from sptenants.registry.changes import Change
 from sptenants.registry.models import Tenant
@@ -137,6 +138,8 @@ class _Import:
             bindings = await self._bindings(change, tenant, entry)
             for price in entry.prices:
                 await prices.put(self._session, scope, price, change.now)
+            if entry.fee_rate is not None:
+                await put_from_today(self._session, scope, entry.fee_rate, ACTOR, change.now)
             keys = await self._api_keys(change, tenant.id, entry.api_keys)
             hooks = await self._webhooks(change, tenant.id, entry.webhooks)
             for member in entry.members:

@@ -3,7 +3,9 @@
 Policies about refunds are optional and stay as they are when the file leaves them out: a provider's
 `refund_approval_above` (fen; a larger refund that a person asks for waits for a second person: 0 for every
 one, 999999999 for none), a tenant's `refunds_double_payments` (a second payment of an order is given back by
-itself) and `merchant_refunds` (the merchant's own people may refund).
+itself) and `merchant_refunds` (the merchant's own people may refund). So are, of bills, a tenant's `fee_rate`
+(agreed upon from the day of the import on, when it is not that already) and `own_bills` (its own bills are
+fetched every day beside the provider's).
 """
 
 from __future__ import annotations
@@ -23,10 +25,12 @@ from spcore.providers.certificates import ClientCertificate, check_client_certif
 from spcore.providers.keys import key_faults
 from spcore.providers.models import KeyKind, Mode
 from sptenants.prices.service import MAX_AMOUNT, MAX_QUANTITY, NewPrice
+from sptenants.reconciliation.rates import rate_faults
 from sptenants.registry import rules
 from sptenants.registry.binding_changes import NewBinding
 from sptenants.registry.models import MAX_BINDINGS
 from sptenants.registry.rules import AppKind, AppOwner, TenantStatus
+from wechatpay.bills import Rate
 from wechatpay.credentials import ProviderKind, SignType
 
 MAX_PER_SECOND = 100_000
@@ -92,6 +96,8 @@ class TenantEntry:
     api_keys: tuple[Named, ...]
     members: tuple[MemberEntry, ...]
     webhooks: tuple[Named, ...]
+    fee_rate: Rate | None
+    """What was agreed upon, from the day of the import on; None leaves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +190,15 @@ _TENANT_FIELDS = (
     "limits",
     "refunds_double_payments",
     "merchant_refunds",
+    "fee_rate",
+    "own_bills",
     "bindings",
     "prices",
     "api_keys",
     "members",
     "webhooks",
 )
+_FLAGS = ("refunds_double_payments", "merchant_refunds", "own_bills")
 
 
 def _provider(fields: Fields, now: datetime) -> ProviderEntry:
@@ -296,7 +305,7 @@ def _tenant(fields: Fields) -> TenantEntry:
     amendments: dict[str, str | int] = {"name": name}
     if limits is not None:
         amendments |= _limits(limits)
-    given = {name: fields.optional_flag(name) for name in ("refunds_double_payments", "merchant_refunds")}
+    given = {name: fields.optional_flag(name) for name in _FLAGS}
     amendments |= {name: value for name, value in given.items() if value is not None}
     return TenantEntry(
         pointer=fields.pointer,
@@ -309,7 +318,13 @@ def _tenant(fields: Fields) -> TenantEntry:
         api_keys=_named(fields, "api_keys"),
         members=_members(fields, "members", MerchantRole),
         webhooks=_webhooks(fields),
+        fee_rate=_fee_rate(fields),
     )
+
+
+def _fee_rate(fields: Fields) -> Rate | None:
+    text = fields.optional_text("fee_rate", rate_faults)
+    return None if text is None or rate_faults(text, fields.pointer) else Rate.parse(text)
 
 
 def _limits(place: Place) -> dict[str, int]:

@@ -92,6 +92,7 @@ class TenantDetail:
     settlement_note: str | None
     merchant_refunds: bool
     refunds_double_payments: bool
+    own_bills: bool
     created_at: datetime
     updated_at: datetime
     bindings: tuple[BindingRow, ...]
@@ -169,6 +170,7 @@ class TenantReader:
             settlement_note=tenant.settlement_note,
             merchant_refunds=tenant.merchant_refunds,
             refunds_double_payments=tenant.refunds_double_payments,
+            own_bills=tenant.own_bills,
             created_at=tenant.created_at,
             updated_at=tenant.updated_at,
             bindings=bindings,

@@ -188,7 +188,7 @@ async def set_status(
 
 async def amend(change: Change, tenant_id: str, wanted: dict[str, Any], pointer: str = "#") -> bool:
     """Set name, limits (`server_per_second`, `session_per_second`) or policies (`refunds_double_payments`,
-    `merchant_refunds`), and say whether anything changed.
+    `merchant_refunds`, `own_bills`), and say whether anything changed.
 
     Raises NotFound and InvalidInput. The change is locked.
     """

@@ -27,6 +27,7 @@ from spcore.providers.models import Provider, ProviderKey
 from spcore.vault import Vault
 from sptenants.orders.models import Order
 from sptenants.prices.models import Price
+from sptenants.reconciliation.models import AgreedRate
 from sptenants.registry.bindings import secret_context
 from sptenants.registry.models import ApiKey, AppBinding, Tenant
 from sptenants.registry.tokens import token_hash
@@ -152,6 +153,34 @@ async def test_F07_policies_about_refunds_are_set_and_stay_when_the_file_leaves_
     (shop,) = await importing.all_of(Tenant)
     assert sp.refund_approval_above == 50_000
     assert (shop.refunds_double_payments, shop.merchant_refunds) == (True, True)
+
+
+async def test_a_fee_rate_is_agreed_from_the_day_of_the_import_and_only_when_it_changes(
+    importing: Importing,
+) -> None:
+    def with_rate(rate: str) -> Any:
+        return changed(example(), "#/providers/0/tenants/0/fee_rate", rate)
+
+    await importing.load(with_rate("0.60%"))
+    importing.clock.advance(days=2)
+    for document in (with_rate("0.6%"), example(), with_rate("0.38%"), with_rate("0.38%")):
+        await importing.load(document)
+
+    rates = sorted(await importing.all_of(AgreedRate), key=lambda row: row.from_date)
+    assert [(row.from_date.isoformat(), row.rate, row.set_by) for row in rates] == [
+        ("2026-11-21", 6_000, "wxsp import"),
+        ("2026-11-23", 3_800, "wxsp import"),
+    ]
+    acts = [row for row in await importing.all_of(AuditRow) if row.action == "rate.agreed"]
+    assert len(acts) == 2
+
+
+async def test_own_bills_are_set_and_stay_when_the_file_leaves_them_out(importing: Importing) -> None:
+    await importing.load(changed(example(), "#/providers/0/tenants/0/own_bills", True))
+    await importing.load(example())
+
+    (shop,) = await importing.all_of(Tenant)
+    assert shop.own_bills is True
 
 
 async def test_K01_a_changed_v2_key_signs_at_once_and_the_old_one_still_verifies(
