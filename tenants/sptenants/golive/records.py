@@ -18,7 +18,7 @@ _STATES: Mapping[str, TrialState] = {"open": "open", "passed": "passed", "stoppe
 
 @dataclass(frozen=True, slots=True)
 class Lamp:
-    """One step of a trial: ordered, paid, notified, webhook, refunded, refund confirmed."""
+    """One step of a trial: ordered, paid, notified, webhook, refunded, refund confirmed, in WeChat's bill."""
 
     code: str
     title: Text

@@ -22,6 +22,7 @@ from spcore.providers.models import Provider
 from spcore.providers.profile import ProviderProfile
 from sptenants.doctor.repository import replace_results
 from sptenants.doctor.verdicts import Verdict
+from sptenants.golive.billed import billed_lamp
 from sptenants.golive.errors import TrialNotPaid, TrialNotPossible
 from sptenants.golive.evidence import books_of, digest_of
 from sptenants.golive.models import CertificateRow, TrialRow
@@ -121,7 +122,7 @@ class Trials:
             )
         return Trial.of(
             row,
-            books.lamps,
+            (*books.lamps, await billed_lamp(self._database, scope, books.order)),
             payable=books.payable,
             refundable=books.refundable,
             certificate_id=certificate,

@@ -74,7 +74,7 @@ async def test_B11_a_trial_goes_through_and_is_certified(whole_clinic: Clinic) -
     clinic = whole_clinic
     golive, scope = clinic.services.golive, clinic.tenant
     trial = await paid_trial(clinic)
-    assert [lamp.state for lamp in trial.lamps] == ["ok", "ok", "ok", "none", "wait", "wait"]
+    assert [lamp.state for lamp in trial.lamps] == ["ok", "ok", "ok", "none", "wait", "wait", "wait"]
     assert trial.refundable
 
     trial = await golive.refund_trial(scope, trial.id, OWNER, facts=FACTS)
