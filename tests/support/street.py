@@ -47,6 +47,8 @@ from spapp.wiring import Services, build
 from spapp.worker import run_due
 from spcore import logs
 from spcore.settings import Settings
+from spsim.app import create_simulator
+from spsim.serve import serving
 from spsim.server import Listener
 from wechatpay.breaker import Breaker
 from wechatpay.transport import Transport
@@ -104,6 +106,8 @@ class Street:
     """Orders and refunds as they were in answers of 2xx to those who asked for them."""
     codes: list[str] = field(default_factory=list)
     """Payment codes that were shown."""
+    together: bool = False
+    """Whether WeChat goes by the very same clock; else it is told when time passes."""
 
     # --- time and work ----------------------------------------------------------------------------
 
@@ -111,7 +115,7 @@ class Street:
         """Let time pass for both sides."""
         gap = timedelta(**units)
         self.clock.ahead += gap
-        self.house.control("clock", {"advance_s": gap.total_seconds()})
+        self.house.control("clock", {"advance_s": 0 if self.together else gap.total_seconds()})
 
     def work(self) -> dict[str, int]:
         """Do everything that is due now."""
@@ -242,30 +246,38 @@ def street(
     *,
     wishes: Mapping[str, Mapping[str, Any]] | None = None,
     live: bool = False,
+    together: bool = False,
 ) -> Iterator[Street]:
     """Open a street: everybody imported, every merchant's server listening.
 
     `wishes` are changes to tenants of the import file, by `sub_mch_id`. In a `live` street the ordinary
     provider's calls go to WeChat's main host (`plain` is the wire to it) with a backup host beside it, both
     over TLS; notifications do not reach us there, as no certificate of ours is known to WeChat.
+
+    With `together` WeChat runs inside this process by our clock, as signatures of API v3 ask for: a program
+    of its own signs with the machine's time, however far a test has gone ahead.
     """
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         house = stack.enter_context(bare(folder, database_url))
-        simulator = house.start_simulator()
-        background = Background()
+        background, clock, network = Background(), MovingClock(), Network()
         stack.callback(background.close)
-        clock, network = MovingClock(), Network()
+        if together:
+            _serve_wechat(stack, house, clock)
+        else:
+            simulator = house.start_simulator()
+            house.wait(f"{house.simulator_url}/_sim/ca", simulator)
         _with_time(patch, clock)
         main = house.simulator_tls_url if live else house.simulator_url
         plain, secure = (_wire(stack, background, url) for url in (main, house.simulator_tls_url))
-        house.wait(f"{house.simulator_url}/_sim/ca", simulator)
         house.env |= _environment(house, folder, plain, secure, live=live)
         house.fill(_document(wishes or {}, live=live))
         house.control("limits", {"refunds_per_s": None, "invalid_per_s": None})
         settings = Settings.from_env(house.env)
         log = stack.enter_context(_written(folder / "platform.log"))
         services = build(settings, clock, webhook_connector=network.connector)
-        opened = Street(house, background, clock, services, plain, secure, network, Witness(house), log)
+        opened = Street(
+            house, background, clock, services, plain, secure, network, Witness(house), log, together=together
+        )
         house.api.event_hooks = {"response": [opened.overhear]}
         _serve(stack, background, opened, settings)
         yield opened
@@ -345,6 +357,19 @@ def _wire(stack: ExitStack, background: Background, url: str) -> Wire:
     wire = Wire(background, free_port(), int(url.rsplit(":", 1)[1]))
     stack.callback(wire.close)
     return wire
+
+
+def _serve_wechat(stack: ExitStack, house: Installation, clock: MovingClock) -> None:
+    """Run WeChat in a loop of its own, with its books in a file as the program has them."""
+    loop = Background()
+    stack.callback(loop.close)
+    ports = {
+        name: int(url.rsplit(":", 1)[1])
+        for name, url in (("port", house.simulator_url), ("tls_port", house.simulator_tls_url))
+    }
+    wechat = serving(create_simulator(house.folder / "wechat.db", clock=clock.now), **ports)
+    loop.run(wechat.__aenter__())
+    stack.callback(lambda: loop.run(wechat.__aexit__(None, None, None)))
 
 
 def _serve(stack: ExitStack, background: Background, opened: Street, settings: Settings) -> None:
