@@ -64,6 +64,10 @@ class WeChat:
         body = {"path": path, "kind": kind, **parameters}
         await _ask(self._http, "POST", "/_sim/faults", json=body)
 
+    async def control(self, path: str, **what: Any) -> None:
+        """Set one of the simulator's switches."""
+        await _ask(self._http, "POST", path, json=what)
+
     async def ledger(self, out_trade_no: str) -> dict[str, Any]:
         return await _ask(self._http, "GET", "/_sim/ledger", params={"out_trade_no": out_trade_no})
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from spapp import startup
-from spapp.demo import example, seed, store
+from spapp.demo import bills, example, seed, store
 from spapp.demo.children import Child, free_ports, stop
 from spapp.demo.clients import Platform, Shop, WeChat
 from spapp.demo.courier import HEARD
@@ -94,16 +94,29 @@ async def _fill_and_walk(settings: Settings) -> Memory:
         await _import(settings, memory)
         store.save(memory)
         shops = _shops(memory)
-        if not memory.is_seeded:
+        first = not memory.is_seeded
+        if first:
             count = await seed.seed(platform, wechat, shops)
             memory.is_seeded = True
             store.save(memory)
             click.echo(f"已生成 {count} 笔示例订单 · {count} example orders were made")
         await walk(platform, wechat, shops[0])
+        if first:
+            await _compare(settings, wechat, memory)
     finally:
         await platform.close()
         await wechat.close()
     return memory
+
+
+async def _compare(settings: Settings, wechat: WeChat, memory: Memory) -> None:
+    services = build(settings)
+    try:
+        mch_ids = [provider["mch_id"] for provider in memory.document["providers"]]
+        for bill in await bills.compare(services, wechat, mch_ids):
+            click.echo(bills.told(bill))
+    finally:
+        await services.close()
 
 
 async def _import(settings: Settings, memory: Memory) -> None:
