@@ -1,4 +1,4 @@
-"""Our side of bills against the strict simulator, by both generations (L01 to L06, G06, G08; B-19)."""
+"""Our side of bills against the strict simulator, by both generations (L01 to L06, G06, G08, F09; B-19)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.support.simulated_v3 import Identity, document, identity, key_of
 from tests.support.visitor import site_environment
 
 from spapp.gateways import Gateways
+from spapp.web import metrics
 from spcore.clock import SystemClock
 from spcore.settings import Settings
 from spsim.serve import Running, running
@@ -263,3 +264,21 @@ async def test_G_a_fault_of_the_gateway_is_named_and_passes(
         found_out = {BillProblem.INCOMPLETE, BillProblem.HASH_MISMATCH}
         assert await house.problem(api) in {problem, *found_out}, path
     assert len(await house.lines(api, house.trade())) == 4
+
+
+async def test_an_api_version_this_release_does_not_speak_has_no_bills(house: House) -> None:
+    assert house.gateways.bills("test", "v3", "prv_1") is house.gateways.bills("test", "v3", "prv_1")
+    with pytest.raises(ValueError, match="not spoken"):
+        house.gateways.bills("test", "v4", "prv_1")
+
+
+async def test_every_bill_is_counted_by_its_operation_and_outcome(house: House) -> None:
+    def counted() -> tuple[float, float]:
+        calls = metrics.WECHAT_CALLS
+        ok, refused = calls.labels("v3.tradebill", "ok"), calls.labels("downloadbill", "refused")
+        return ok._value.get(), refused._value.get()
+
+    before = counted()
+    await house.fetch("v3", house.trade())
+    await house.problem("v2", house.trade(120))
+    assert counted() == (before[0] + 1, before[1] + 1)
