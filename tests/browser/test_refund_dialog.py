@@ -82,8 +82,8 @@ async def test_a_refund_above_the_limit_is_made_from_the_drawer(opener: Opener, 
 
     await expect(dialog).to_have_count(0)
     drawer = page.locator("dialog#drawer[open]")
-    await expect(drawer.locator(".c-lines")).to_contain_text("场次取消")
-    await expect(drawer.locator(".c-lines")).to_contain_text("待批准")
+    await expect(drawer.locator(".c-lines").first).to_contain_text("场次取消")
+    await expect(drawer.locator(".c-lines").first).to_contain_text("待批准")
     await expect(drawer).to_contain_text("可退 ¥199.50")
     async with page.expect_navigation():
         await drawer.locator("[data-close]").click()
@@ -106,8 +106,8 @@ async def test_without_javascript_the_same_form_is_a_page(opener: Opener, served
     await page.fill("#refund-amount", "60.00")
     await page.click("button:has-text('确认退款')")
 
-    await expect(page.locator("#detail .c-lines")).to_contain_text("¥60.00")
-    await expect(page.locator("#detail .c-lines")).to_contain_text("待批准")
+    await expect(page.locator("#detail .c-lines").first).to_contain_text("¥60.00")
+    await expect(page.locator("#detail .c-lines").first).to_contain_text("待批准")
     await page.locator("#detail .c-lines a").first.click()
     await expect(page.locator("h1")).to_have_text("退款")
     assert re.search(r"/console/refunds/rfd_\w+$", page.url)

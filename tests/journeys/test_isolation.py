@@ -42,6 +42,8 @@ ROUTES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/refunds/{refund_id}/sync"): None,
     ("GET", "/v1/anomalies/{anomaly_id}"): None,
     ("POST", "/v1/anomalies/{anomaly_id}/resolve"): {"note": "已与付款人核对"},
+    ("GET", "/v1/bills/{date}"): None,
+    ("GET", "/v1/bills/{date}/download"): None,
     ("GET", "/v1/events/{event_id}"): None,
     ("GET", "/v1/deliveries/{delivery_id}"): None,
     ("POST", "/v1/deliveries/{delivery_id}/resend"): None,
@@ -79,7 +81,19 @@ def mine(house: Installation) -> dict[str, str]:
             assert time.monotonic() < until, path
             time.sleep(0.1)
         found[name] = listed[0]["id"]
-    return found
+    return found | {"date": _reconciled(house, order["id"])}
+
+
+def _reconciled(house: Installation, order_id: str) -> str:
+    """Have the day of a payment compared while it lasts; only the coffee shop sold anything on it."""
+    key = house.tenants[COFFEE].key
+    day: str = house.call("GET", f"/v1/orders/{order_id}", key).json()["paid_at"][:10]
+    house.control("bills", {"open_days": True})
+    # What the disputed order makes of the bill is of no importance here, so it may end with 1.
+    house.command("bill", "fetch", "--date", day, "--kind", "trade", "--json")
+    for path in (f"/v1/bills/{day}", f"/v1/bills/{day}/download"):
+        assert house.call("GET", path, key).status_code == 200
+    return day
 
 
 def test_T01_no_route_that_names_something_is_left_out(house: Installation) -> None:

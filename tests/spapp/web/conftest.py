@@ -10,12 +10,18 @@ from litestar import Litestar
 from litestar.testing import AsyncTestClient
 from tests.conftest import HeldClock
 from tests.support.databases import sqlite_url
-from tests.support.visitor import PUBLIC_URL, site
+from tests.support.visitor import PUBLIC_URL, site_environment
+
+from spapp.asgi import create_app
+from spapp.wiring import build
+from spcore.settings import Settings
 
 
 @pytest.fixture
 def app(tmp_path: Path, clock: HeldClock) -> Litestar:
-    return site(sqlite_url(tmp_path), clock)
+    """One that nobody else has: tests here add routes of their own."""
+    settings = Settings.from_env(site_environment(sqlite_url(tmp_path)))
+    return create_app(settings, build(settings, clock))
 
 
 @pytest.fixture
