@@ -16,7 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from sqlalchemy import func, select
 
 from spapp.accounts.models import WorkerHeartbeat
-from spapp.migrations import head
+from spapp.revisions import head
 from spapp.web import metrics
 from spapp.wiring import Services
 from spcore.clock import Clock

@@ -8,13 +8,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from spapp.models import metadata
 from spapp.resources import resource
+from spapp.revisions import head
 from spcore.db.engine import make_sqlite_file
 
 
@@ -22,14 +22,6 @@ def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(resource("migrations")).replace("%", "%%"))
     return config
-
-
-def head() -> str:
-    """Return the newest revision this program knows."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    if revision is None:
-        raise RuntimeError("the migrations folder holds no revision")
-    return revision
 
 
 def upgrade(connection: Connection) -> None:

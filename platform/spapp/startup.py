@@ -6,7 +6,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from spapp.migrations import head, upgrade_database
+from spapp.revisions import head
 from spcore.db.engine import Database
 from spcore.db.scope import DoorScope
 from spcore.errors import Text
@@ -38,6 +38,8 @@ async def prepare(settings: Settings) -> None:
         if await database.migration_head() != head():
             if database.dialect == "postgresql":
                 raise StartRefused(_NOT_MIGRATED)
+            from spapp.migrations import upgrade_database  # noqa: PLC0415 - slow to load, and seldom needed
+
             await upgrade_database(url)
         if database.dialect == "postgresql":
             await _require_plain_role(url)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from spapp import migrations
+from spapp import migrations, revisions
 from spapp.resources import resource
+from spapp.revisions import head
 from spcore.db.engine import Database
 
 
@@ -19,25 +20,25 @@ async def test_models_and_migrations_agree(database_url: str) -> None:
 
 
 async def test_a_migrated_database_is_at_the_head_this_program_knows(database: Database) -> None:
-    assert await database.migration_head() == migrations.head()
+    assert await database.migration_head() == head()
 
 
 @pytest.mark.parametrize("again", [1, 2])
 async def test_upgrading_again_changes_nothing(database_url: str, again: int) -> None:
     for _ in range(again):
-        assert await migrations.upgrade_database(database_url) == migrations.head()
+        assert await migrations.upgrade_database(database_url) == head()
 
 
 async def test_D10_a_revision_that_fails_leaves_nothing_behind_and_can_be_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "migrations"
+    folder, newest = tmp_path / "migrations", head()
     shutil.copytree(resource("migrations"), folder)
-    monkeypatch.setattr(migrations, "resource", lambda _name: folder)
+    for module in (migrations, revisions):
+        monkeypatch.setattr(module, "resource", lambda _name: folder)
     broken = folder / "versions" / "9999_broken.py"
-    head = migrations.head()
     broken.write_text(
-        f'revision, down_revision = "9999", "{head}"\n'
+        f'revision, down_revision = "9999", "{newest}"\n'
         "from alembic import op\n"
         'def upgrade():\n    op.execute("CREATE TABLE half (id TEXT)")\n    op.execute("NOT SQL")\n'
     )
@@ -47,7 +48,7 @@ async def test_D10_a_revision_that_fails_leaves_nothing_behind_and_can_be_tried_
         await migrations.upgrade_database(url)
 
     with sqlite3.connect(tmp_path / "half.db") as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (head,)
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (newest,)
         assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'half'").fetchall() == []
     connection.close()
     broken.write_text(broken.read_text().replace("NOT SQL", "CREATE TABLE whole (id TEXT)"))
@@ -65,7 +66,8 @@ async def test_D10_orders_of_an_earlier_release_survive_the_rebuilt_table(
             revision.unlink()
     url = f"sqlite+aiosqlite:///{tmp_path}/old.db"
     with monkeypatch.context() as older:
-        older.setattr(migrations, "resource", lambda _name: earlier)
+        for module in (migrations, revisions):
+            older.setattr(module, "resource", lambda _name: earlier)
         assert await migrations.upgrade_database(url) == "0004"
     with sqlite3.connect(tmp_path / "old.db") as connection:
         connection.executescript(_EARLIER_ROWS)
