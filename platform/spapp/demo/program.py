@@ -21,6 +21,7 @@ from spapp.demo.store import VAR, Memory
 from spapp.demo.walk import walk
 from spapp.importer.apply import import_document
 from spapp.wiring import build
+from spcore import logs
 from spcore.settings import Settings
 
 PORTS = (8000, 8100, 8101)
@@ -36,6 +37,7 @@ def run(*, fresh: bool, stay: bool) -> None:
     web, plain, tls = free_ports(PORTS)
     env = _environment(web, plain, tls)
     settings = Settings.from_env(env)
+    logs.configure(settings.log_level)
     click.echo("微信支付服务商平台 · 演示  WeChat Pay service-provider platform, demo")
     children = _start(env, settings, (web, plain, tls))
     try:
