@@ -185,7 +185,7 @@ class Desk:
 
     async def faults_used(self) -> None:
         """Wait until every fault has been met by a call."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 if not (await self.http.get("/_sim/faults")).json()["faults"]:
                     return
@@ -197,7 +197,7 @@ class Desk:
 
     async def attempts(self, count: int, number: str | None = None) -> list[Any]:
         """Wait until that many notification attempts are in the books, and return them."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 books = await self.ledger(**({} if number is None else {"out_trade_no": number}))
                 found = [attempt for entry in books["notifications"] for attempt in entry["attempts"]]

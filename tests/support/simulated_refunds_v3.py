@@ -52,7 +52,7 @@ async def hold(desk: V3Desk) -> None:
 
 async def attempts_of(desk: V3Desk, kind: str, count: int) -> list[Any]:
     """Wait until so many attempts of a kind are in the books, and return them."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             entries = (await desk.ledger())["notifications"]
             found = [sent for entry in entries if entry["kind"] == kind for sent in entry["attempts"]]
