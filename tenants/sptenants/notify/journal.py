@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, case, delete, func, select, update
+from sqlalchemy import Row, case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -213,14 +213,16 @@ def _is_another(stored: Row[Any], row: Mapping[str, Any]) -> bool:
 
 
 async def settle(session: AsyncSession, scope: TenantScope, journalled: Journalled, finding: Finding) -> None:
-    """Change the finding of a message that had been put off."""
+    """Change the finding of a message that had been put off.
+
+    Of equal messages at once, the one that took effect may be told after one that found it done.
+    """
+    open_ = _JOURNAL.c.answered == "FAIL"
+    if finding.result == "processed":
+        open_ = or_(open_, _JOURNAL.c.result == "duplicate")
     await session.execute(
         update(_JOURNAL)
-        .where(
-            _JOURNAL.c.tenant_id == scope.tenant_id,
-            _JOURNAL.c.id == journalled.id,
-            _JOURNAL.c.answered == "FAIL",
-        )
+        .where(_JOURNAL.c.tenant_id == scope.tenant_id, _JOURNAL.c.id == journalled.id, open_)
         .values(
             result=finding.result,
             reason=finding.reason,
